@@ -1,0 +1,268 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"desist/takedown"
+)
+
+// Notifier hands one sealed notice to a channel. What became of it is the
+// value; there is no other error.
+type Notifier interface {
+	Send(ctx context.Context, n takedown.Notice) takedown.Delivery
+}
+
+// DeliverStore is what deliver needs of the database.
+type DeliverStore interface {
+	Notices(ctx context.Context, ids []int64) (map[int64]takedown.Notice, error)
+	Commit(ctx context.Context, now time.Time, sweepAfter time.Duration, changes []*takedown.Change) (lost []int64, err error)
+}
+
+// Deliver sends sealed notices. The attempt is on record before the dialogue
+// begins; what a crash leaves open becomes unknown, and an unknown notice is
+// never sent again by the program.
+type Deliver struct {
+	Store    DeliverStore
+	Notifier Notifier
+	Ladder   Ladder
+	Now      func() time.Time
+	// Connections bounds the dialogues under way.
+	Connections int
+	// Lease is how long an attempt may stay without an outcome before it is
+	// unknown; longer than any dialogue can take.
+	Lease time.Duration
+	// Retry is the wait after the first deferral; it doubles up to RetryMax.
+	// After GiveUp the contact counts as failed.
+	Retry, RetryMax, GiveUp time.Duration
+	SweepAfter              time.Duration
+}
+
+// Name implements Stage.
+func (*Deliver) Name() takedown.Stage { return takedown.StageDeliver }
+
+type attempt struct {
+	work     *Work
+	leg      *takedown.Leg
+	notice   takedown.Notice
+	delivery takedown.Delivery
+}
+
+// Run implements Stage.
+func (s *Deliver) Run(ctx context.Context, now time.Time, batch []*Work) {
+	attempts, begun := s.begin(ctx, now, batch)
+	if len(attempts) > 0 {
+		changes := make([]*takedown.Change, len(begun))
+		for i, w := range begun {
+			changes[i] = &w.Change
+		}
+		lost, err := s.Store.Commit(ctx, now, s.SweepAfter, changes)
+		gone := make(map[int64]bool, len(lost))
+		for _, id := range lost {
+			gone[id] = true
+		}
+		kept := attempts[:0]
+		for _, a := range attempts {
+			switch {
+			case err != nil:
+				a.work.Err = err
+			case gone[a.work.Case.ID]:
+				a.work.Case = nil // another worker has it
+			default:
+				kept = append(kept, a)
+			}
+		}
+		attempts = kept
+		for _, w := range begun {
+			w.Deliveries = nil // stored
+		}
+	}
+	parallel(len(attempts), s.Connections, func(i int) {
+		a := attempts[i]
+		d := s.Notifier.Send(ctx, a.notice)
+		d.CaseID, d.LegID, d.NoticeID, d.Attempt, d.StartedAt = a.delivery.CaseID, a.delivery.LegID, a.delivery.NoticeID, a.delivery.Attempt, a.delivery.StartedAt
+		if d.FinishedAt.IsZero() {
+			d.FinishedAt = s.Now()
+		}
+		a.delivery = d
+	})
+	for _, a := range attempts {
+		w := a.work
+		if w.Err != nil {
+			continue
+		}
+		w.Err = s.finish(w, a.leg, a)
+		before := w.Again
+		w.Again = func(fresh *Work) error {
+			if before != nil {
+				if err := before(fresh); err != nil {
+					return err
+				}
+			}
+			for _, l := range fresh.Case.Legs {
+				if l.ID == a.leg.ID && l.State == takedown.LegSending && l.NoticeID == a.notice.ID {
+					return s.finish(fresh, l, a)
+				}
+			}
+			return nil
+		}
+	}
+}
+
+// begin puts an attempt on record for each leg that has a notice to send, and
+// ends attempts that a crash left open.
+func (s *Deliver) begin(ctx context.Context, now time.Time, batch []*Work) (attempts []*attempt, begun []*Work) {
+	var ids []int64
+	for _, w := range batch {
+		for _, l := range w.Case.Legs {
+			if l.State == takedown.LegComposed && !l.DueAt.After(now) {
+				ids = append(ids, l.NoticeID)
+			}
+		}
+	}
+	notices, err := s.Store.Notices(ctx, ids)
+	for _, w := range batch {
+		if err != nil {
+			w.Err = err
+			continue
+		}
+		before := len(attempts)
+		for _, l := range w.Case.Legs {
+			if l.DueAt.After(now) || w.Err != nil {
+				continue
+			}
+			switch l.State {
+			case takedown.LegSending:
+				w.Err = s.abandon(w, l, now)
+			case takedown.LegComposed:
+				var a *attempt
+				if a, w.Err = s.start(w, l, now, notices[l.NoticeID]); w.Err == nil {
+					attempts = append(attempts, a)
+				}
+			}
+		}
+		switch {
+		case w.Err != nil:
+			attempts = attempts[:before]
+		case len(attempts) > before:
+			begun = append(begun, w)
+		}
+	}
+	return attempts, begun
+}
+
+func (s *Deliver) start(w *Work, l *takedown.Leg, now time.Time, n takedown.Notice) (*attempt, error) {
+	if n.ID == 0 {
+		return nil, takedown.Permanent(fmt.Errorf("leg %d: notice %d does not exist", l.ID, l.NoticeID))
+	}
+	if err := l.Move(takedown.LegSending, "", now.Add(s.Lease)); err != nil {
+		return nil, err
+	}
+	l.Attempts++
+	d := takedown.Delivery{NoticeID: n.ID, CaseID: w.Case.ID, LegID: l.ID, Attempt: l.Attempts, StartedAt: now}
+	w.Deliveries = append(w.Deliveries, d)
+	w.Case.Record(now, takedown.EventDeliveryStarted, "deliver", map[string]any{
+		"leg": l.ID, "role": l.Party.Role, "recipient": n.Recipient, "message_id": n.MessageID, "attempt": l.Attempts,
+	})
+	return &attempt{work: w, leg: l, notice: n, delivery: d}, nil
+}
+
+// abandon ends an attempt whose outcome nobody recorded.
+func (s *Deliver) abandon(w *Work, l *takedown.Leg, now time.Time) error {
+	d := takedown.Delivery{
+		NoticeID: l.NoticeID, CaseID: w.Case.ID, LegID: l.ID, Attempt: l.Attempts, FinishedAt: now, Outcome: takedown.OutcomeUnknown,
+		Reply: "the program stopped during the attempt",
+	}
+	return s.finish(w, l, &attempt{delivery: d, notice: takedown.Notice{ID: l.NoticeID}})
+}
+
+// finish records the outcome of an attempt and what follows from it.
+func (s *Deliver) finish(w *Work, l *takedown.Leg, a *attempt) error {
+	if err := s.conclude(w, l, a); err != nil {
+		return err
+	}
+	if w.Case.State.Closed() {
+		closeLegs(w.Case, a.delivery.FinishedAt, "the case was over before the answer came")
+	}
+	return nil
+}
+
+func (s *Deliver) conclude(w *Work, l *takedown.Leg, a *attempt) error {
+	c, d := w.Case, a.delivery
+	now := d.FinishedAt
+	w.Deliveries = append(w.Deliveries, d)
+	data := map[string]any{
+		"leg": l.ID, "role": l.Party.Role, "recipient": a.notice.Recipient, "message_id": a.notice.MessageID, "attempt": d.Attempt,
+		"code": d.Code, "enhanced": takedown.CleanText(d.Enhanced), "reply": clipText(d.Reply, 500), "host": takedown.CleanText(d.Host),
+	}
+	switch d.Outcome {
+	case takedown.OutcomeAccepted:
+		if err := l.Move(takedown.LegNotified, "", s.follow(c, l, now)); err != nil {
+			return err
+		}
+		if l.NotifiedAt.IsZero() {
+			l.NotifiedAt = now
+		}
+		if c.NotifiedAt.IsZero() {
+			c.NotifiedAt = now
+		}
+		c.Record(now, takedown.EventAccepted, "deliver", data)
+		return nil
+	case takedown.OutcomeUnknown:
+		// It may have arrived, so the reminder's clock runs: the next mail says
+		// that it follows this one.
+		if err := l.Move(takedown.LegUnknown, "the outcome of the last attempt is unknown: "+d.Reply, s.follow(c, l, now)); err != nil {
+			return err
+		}
+		c.Record(now, takedown.EventUnknown, "deliver", data)
+		return nil
+	case takedown.OutcomeDrafted:
+		if err := l.Move(takedown.LegDrafted, "dry run: sealed, not sent", time.Time{}); err != nil {
+			return err
+		}
+		c.Record(now, takedown.EventNoticeDrafted, "deliver", data)
+		return nil
+	case takedown.OutcomeDeferred:
+		wait := min(s.Retry<<min(d.Attempt-1, 20), s.RetryMax)
+		if total := s.Retry * time.Duration(int64(1)<<min(d.Attempt, 20)); total < s.GiveUp {
+			if err := l.Move(takedown.LegComposed, "deferred: "+d.Reply, now.Add(wait)); err != nil {
+				return err
+			}
+			data["retry_at"] = l.DueAt.UTC().Format(time.RFC3339)
+			c.Record(now, takedown.EventDeferred, "deliver", data)
+			return nil
+		}
+		data["gave_up"] = true
+	}
+	c.Record(now, takedown.EventRejected, "deliver", data)
+	if d.BadAddress {
+		if contact, ok := l.CurrentContact(); ok {
+			w.DeadContacts = append(w.DeadContacts, takedown.DeadContact{Contact: contact, Reason: d.Reply})
+		}
+	}
+	return nextContact(c, l, now, "deliver", "rejected: "+d.Reply)
+}
+
+// follow is when the next step of a told leg is due.
+func (s *Deliver) follow(c *takedown.Case, l *takedown.Leg, now time.Time) time.Time {
+	rung, ok := s.Ladder.rung(l.Party.Role, c.Class)
+	if !ok || rung.ReminderAfter <= 0 {
+		return time.Time{}
+	}
+	return now.Add(rung.ReminderAfter)
+}
+
+// nextContact turns to the party's next contact, or gives the leg up.
+func nextContact(c *takedown.Case, l *takedown.Leg, now time.Time, actor, reason string) error {
+	l.Contact++
+	l.Touch()
+	if _, ok := l.CurrentContact(); !ok {
+		return unreachable(c, l, now, actor, reason)
+	}
+	if err := l.Move(takedown.LegPlanned, reason, now); err != nil {
+		return err
+	}
+	c.Record(now, takedown.EventLegPlanned, actor, legData(l))
+	return nil
+}

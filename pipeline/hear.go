@@ -1,0 +1,113 @@
+package pipeline
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"desist/takedown"
+)
+
+// ReplyStore is what hearing needs of the database.
+type ReplyStore interface {
+	StoreReply(ctx context.Context, r takedown.Reply) (stored takedown.Reply, isNew bool, err error)
+	PendingReplies(ctx context.Context, limit int) ([]takedown.Reply, error)
+}
+
+// Hear takes mail that came back. It is stored first; only mail that proves
+// that it answers our message then changes its case.
+type Hear struct {
+	Replies ReplyStore
+	Actions *Actions
+	Logger  *slog.Logger
+}
+
+// Store implements the inbox's sink: when it returns nil the mail is kept,
+// whatever becomes of it.
+func (h *Hear) Store(ctx context.Context, r takedown.Reply) error {
+	stored, isNew, err := h.Replies.StoreReply(ctx, r)
+	if err != nil {
+		return err
+	}
+	if isNew && stored.Authentic && stored.CaseID != 0 {
+		if err := h.apply(ctx, stored); err != nil {
+			h.Logger.Warn("a reply is stored but not yet taken in", "reply", stored.ID, "err", err)
+		}
+	}
+	return nil
+}
+
+// Recover takes in replies that a crash left between storing and acting.
+func (h *Hear) Recover(ctx context.Context) (int, error) {
+	pending, err := h.Replies.PendingReplies(ctx, 100)
+	if err != nil {
+		return 0, err
+	}
+	for n, r := range pending {
+		if err := h.apply(ctx, r); err != nil {
+			return n, err
+		}
+	}
+	return len(pending), nil
+}
+
+func (h *Hear) apply(ctx context.Context, r takedown.Reply) error {
+	_, err := h.Actions.change(ctx, r.CaseID, func(ch *takedown.Change, now time.Time) error {
+		c := ch.Case
+		ch.Reply = &r
+		c.Record(now, takedown.EventReply, "inbox", map[string]any{
+			"reply": r.ID, "class": r.Class, "leg": r.LegID, "from": r.From, "subject": r.Subject, "ticket": r.Ticket,
+			"reason": r.Reason, "permanent": r.Permanent, "excerpt": clipText(r.Excerpt, 500),
+		})
+		for _, l := range c.Legs {
+			if l.ID == r.LegID {
+				return h.leg(ch, l, r, now)
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// leg draws the consequences of an authentic reply.
+func (h *Hear) leg(ch *takedown.Change, l *takedown.Leg, r takedown.Reply, now time.Time) error {
+	c := ch.Case
+	if r.Ticket != "" {
+		l.Ticket = clipText(r.Ticket, 100)
+	}
+	l.Answer = string(r.Class)
+	l.Touch()
+	switch r.Class {
+	case takedown.ReplyBounce:
+		contact, ok := l.CurrentContact()
+		if !ok || r.NoticeID != l.NoticeID || c.State.Closed() {
+			return nil // an old notice bounced; the leg has moved on
+		}
+		if l.State != takedown.LegNotified && l.State != takedown.LegUnknown && l.State != takedown.LegExhausted {
+			return nil
+		}
+		if r.Permanent {
+			ch.DeadContacts = append(ch.DeadContacts, takedown.DeadContact{Contact: contact, Reason: r.Reason + ": " + clipText(r.Excerpt, 200)})
+		}
+		return nextContact(c, l, now, "inbox", "it bounced: "+r.Reason)
+	case takedown.ReplyDelivered:
+		if l.State == takedown.LegUnknown {
+			return l.Move(takedown.LegNotified, "a delivery report proves that it arrived", l.DueAt)
+		}
+	case takedown.ReplyHuman:
+		if l.AnsweredAt.IsZero() {
+			l.AnsweredAt = now
+		}
+		if c.AnsweredAt.IsZero() {
+			c.AnsweredAt = now
+		}
+		if l.State == takedown.LegUnknown {
+			return l.Move(takedown.LegNotified, "the answer proves that it arrived", l.DueAt)
+		}
+		// An answer is a reason to look.
+		if c.State == takedown.CaseActive && c.Track.NextAt.After(now) {
+			c.Track.NextAt = now
+		}
+	}
+	return nil
+}

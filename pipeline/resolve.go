@@ -1,0 +1,85 @@
+package pipeline
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"desist/takedown"
+)
+
+// Resolver finds who can switch a target off.
+type Resolver interface {
+	Resolve(ctx context.Context, ind takedown.Indicator) (takedown.Resolution, error)
+}
+
+// Resolve asks who is responsible for each target. What was not learned stays
+// on record beside what was.
+type Resolve struct {
+	Resolver Resolver
+	// Concurrency bounds the lookups under way; Timeout bounds each.
+	Concurrency int
+	Timeout     time.Duration
+}
+
+// Name implements Stage.
+func (*Resolve) Name() takedown.Stage { return takedown.StageResolve }
+
+// Run implements Stage.
+func (s *Resolve) Run(ctx context.Context, now time.Time, batch []*Work) {
+	parallel(len(batch), s.Concurrency, func(i int) {
+		w := batch[i]
+		lctx, cancel := context.WithTimeout(ctx, s.Timeout)
+		defer cancel()
+		r, err := s.Resolver.Resolve(lctx, w.Case.Indicator)
+		if err != nil {
+			w.Err = err
+			return
+		}
+		w.Err = resolved(w, now, r)
+	})
+}
+
+func resolved(w *Work, now time.Time, r takedown.Resolution) error {
+	c := w.Case
+	if err := c.Move(takedown.CaseResolved, ""); err != nil {
+		return err
+	}
+	w.Resolution = &r
+	c.Parties, c.Absent = r.Parties, r.Absent
+	parties := make([]map[string]any, len(r.Parties))
+	for i, p := range r.Parties {
+		entry := map[string]any{"role": p.Role, "key": p.Key, "name": takedown.CleanText(p.Name), "country": p.Country, "why": takedown.CleanText(p.Why)}
+		if len(p.Contacts) > 0 {
+			entry["contact"] = takedown.CleanText(p.Contacts[0].Address)
+			entry["confidence"] = p.Contacts[0].Confidence
+			entry["sources"] = p.Contacts[0].Sources
+		}
+		parties[i] = entry
+	}
+	gaps := make([]string, len(r.Gaps))
+	for i, g := range r.Gaps {
+		gaps[i] = takedown.CleanText(g.Source + " " + g.Server + " " + g.Query + ": " + g.Reason)
+	}
+	c.Record(now, takedown.EventResolved, "resolve", map[string]any{"parties": parties, "gaps": gaps, "findings": len(r.Findings), "absent": r.Absent})
+	return nil
+}
+
+// parallel runs f for 0…n-1, at most limit at a time, and waits for all.
+func parallel(n, limit int, f func(int)) {
+	limit = max(1, min(limit, n))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range limit {
+		wg.Go(func() {
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}

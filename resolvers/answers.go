@@ -215,10 +215,10 @@ func bucketOf(a netip.Addr) netip.Prefix {
 }
 
 // coverage is the prefix for which an outcome holds: the smallest that the
-// source named, within the bucket; the bucket for a failure, which the
-// neighbours would meet too; only the address when no prefix was named.
+// source named, within the bucket; the bucket for a failure of the server, which
+// the neighbours would meet too; only the address when no prefix was named.
 func coverage(o outcome, addr netip.Addr, bucket netip.Prefix) netip.Prefix {
-	if len(o.findings) == 0 {
+	if kind := takedown.KindOf(o.err); kind == takedown.KindTemporary || kind == takedown.KindSnooze {
 		return bucket
 	}
 	best := netip.Prefix{}

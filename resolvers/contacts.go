@@ -158,7 +158,7 @@ func leavePersonsAside(all []*candidate) {
 		}
 	}
 	for _, c := range all {
-		if c.aside == "" && c.kind > "" && desk(c.Contact) == mailbox.Person && c.kind != mailbox.Override && c.kind != mailbox.Reply && c.Confidence <= surest {
+		if c.aside == "" && desk(c.Contact) == mailbox.Person && c.kind != mailbox.Override && c.kind != mailbox.Reply && c.Confidence <= surest {
 			c.aside = "a person's mailbox, where a desk is known"
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -145,8 +146,7 @@ func (r *Resolver) Resolve(ctx context.Context, i takedown.Indicator) (takedown.
 }
 
 // names runs the first phase, and returns the addresses whose networks to ask
-// about: one for each neighbourhood, so that a round-robin of one network does
-// not crowd out the others.
+// about.
 func (r *Resolver) names(ctx context.Context, i takedown.Indicator, c *collection) []netip.Addr {
 	var wg sync.WaitGroup
 	t := Target{Indicator: i, Now: r.cfg.Now()}
@@ -161,19 +161,13 @@ func (r *Resolver) names(ctx context.Context, i takedown.Indicator, c *collectio
 	c.sort(r.cfg)
 	for _, f := range c.findings {
 		if f.Fact == takedown.FactAddress && f.Subject == i.Host {
-			if a, err := netip.ParseAddr(f.Value); err == nil {
+			if a, err := netip.ParseAddr(f.Value); err == nil && !slices.Contains(candidates, a.Unmap()) {
 				candidates = append(candidates, a.Unmap())
 			}
 		}
 	}
 	var addrs []netip.Addr
-	seen := make(map[netip.Prefix]bool)
-	for _, a := range candidates {
-		bucket := bucketOf(a)
-		if seen[bucket] {
-			continue
-		}
-		seen[bucket] = true
+	for _, a := range spread(candidates) {
 		if r.cfg.CheckAddr != nil {
 			if err := r.cfg.CheckAddr(a); err != nil {
 				c.gap(takedown.Gap{Source: "resolve", Query: a.String(), Reason: err.Error()})
@@ -181,12 +175,28 @@ func (r *Resolver) names(ctx context.Context, i takedown.Indicator, c *collectio
 			}
 		}
 		if len(addrs) == r.cfg.MaxAddresses {
-			c.gap(takedown.Gap{Source: "resolve", Query: i.Host, Reason: fmt.Sprintf("it has more than %d networks; the others were not looked up", r.cfg.MaxAddresses)})
+			c.gap(takedown.Gap{Source: "resolve", Query: i.Host, Reason: fmt.Sprintf("it has more than %d addresses; the others were not looked up", r.cfg.MaxAddresses)})
 			break
 		}
 		addrs = append(addrs, a)
 	}
 	return addrs
+}
+
+// spread puts one address of each neighbourhood first, so that a round robin
+// within one network does not crowd out the others.
+func spread(addrs []netip.Addr) []netip.Addr {
+	var first, rest []netip.Addr
+	seen := make(map[netip.Prefix]bool)
+	for _, a := range addrs {
+		if bucket := bucketOf(a); seen[bucket] {
+			rest = append(rest, a)
+		} else {
+			seen[bucket] = true
+			first = append(first, a)
+		}
+	}
+	return append(first, rest...)
 }
 
 func (r *Resolver) registration(ctx context.Context, domain string, c *collection) {

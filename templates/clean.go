@@ -11,7 +11,8 @@ import (
 )
 
 // clean makes outside text fit for one line of ours: no control, format or
-// direction characters, no line breaks, single spaces, at most limit runes.
+// direction characters, no line breaks, single spaces, at most limit runes and
+// the mark of a cut.
 func clean(s string, limit int) string {
 	var b strings.Builder
 	b.Grow(min(len(s), 4*limit))
@@ -24,7 +25,7 @@ func clean(s string, limit int) string {
 		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
 			continue
 		}
-		if n >= limit-1 {
+		if n >= limit {
 			b.WriteString("…")
 			break
 		}

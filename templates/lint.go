@@ -22,16 +22,22 @@ type Fault struct {
 
 func (f Fault) String() string { return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Message) }
 
-// forbidden finds what no notice may say: threats, claims of a status or of a
-// duty with a number, and the vocabulary of copyright notices.
-var forbidden = regexp.MustCompile(`(?i)\b(?:dmca|digital millennium|penalty of perjury|perjury|counter-?notice|copyright\w*|infring\w+|urheberrecht\w*|eidesstattlich\w*|` +
+// forbidden finds what wording must not say: threats, claims of a status or of
+// a duty with a number, and the vocabulary of copyright notices.
+var forbidden = regexp.MustCompile(`(?i)\b(?:dmca|digital millennium|perjury|counter-?notice|copyright\w*|infring\w+|urheberrecht\w*|eidesstattlich\w*|` +
 	`prosecut\w+|legal action|lawsuits?|strafanzeige|strafbar\w*|strafverfolg\w*|bußgeld\w*|schadens?ersatz\w*|haftbar|haftung|liab(?:le|ility)|fined|fines|penalt(?:y|ies)|sanctions?|` +
 	`trusted flagger|cease and desist|legally (?:obliged|required|bound)|you (?:must|are obliged|are required)|gesetzlich verpflichtet|sie müssen|sind verpflichtet|` +
 	`in breach of the|court order|gerichtliche\w*|(?:with)?in \d+|innerhalb von|binnen|(?:one|two|three|twenty-four|forty-eight|seventy-two|\d+)[ -]?(?:h|hrs?|hours?|days?|weeks?|stunden?|tage?n?|wochen?)\b)`)
 
+// threatening finds what outside text must not make a notice say. It is
+// narrower than forbidden: a report may well tell of a false fine.
+var threatening = regexp.MustCompile(`(?i)§+\s*\d|\b(?:dmca|digital millennium|penalty of perjury|counter-?notice|legal action|will be prosecuted|strafanzeige|` +
+	`trusted flagger|cease and desist|legally (?:obliged|required|bound)|you (?:must|are obliged|are required)|gesetzlich verpflichtet|sie müssen|sind verpflichtet|` +
+	`(?:within|innerhalb von|binnen) \d+[ -]?(?:h|hrs?|hours?|days?|stunden?|tage?n?)\b)`)
+
 // citation finds a provision that was typed into wording instead of being
 // asked for by name.
-var citation = regexp.MustCompile(`(?i)§|\b(?:art\.|article|artikel|section|abschnitt|abs\.|directive|richtlinie|regulation|verordnung|convention|übereinkommen|u\.s\.c)\s*\(?(?:eu|ec|eg)?\)?\s*(?:no\.?\s*)?\d|\b(?:stgb|tkg|ddg|tmg|dsa|gdpr|dsgvo|raa|nis2|rfc)\b|\b20\d\d/\d{2,4}\b`)
+var citation = regexp.MustCompile(`(?i)§|\b(?:art\.|article|artikel|section|abschnitt|abs\.|directive|richtlinie|regulation|verordnung|convention|übereinkommen|u\.s\.c\.?)\s*\(?(?:eu|ec|eg)?\)?\s*(?:no\.?\s*)?\d|\b(?:stgb|tkg|ddg|tmg|dsa|gdpr|dsgvo|raa|nis2)\b|\b20\d\d/\d{2,4}\b`)
 
 // Lint proves every pack × role × class × language × kind: it renders each,
 // and looks at the data and at the wording. The files of fsys stand over the
@@ -45,7 +51,7 @@ func Lint(fsys fs.FS, now time.Time) []Fault {
 	if lib == nil {
 		return faults
 	}
-	lt := linter{lib: lib, now: now, seen: map[string]bool{}}
+	lt := linter{lib: lib, now: now, seen: map[string]bool{}, paragraphs: map[string]string{}}
 	for _, id := range lib.ids {
 		lt.pack(lib.packs[id])
 	}
@@ -67,10 +73,11 @@ func Lint(fsys fs.FS, now time.Time) []Fault {
 }
 
 type linter struct {
-	lib    *Library
-	now    time.Time
-	faults []Fault
-	seen   map[string]bool
+	lib        *Library
+	now        time.Time
+	faults     []Fault
+	seen       map[string]bool
+	paragraphs map[string]string
 }
 
 func (lt *linter) add(file string, line int, format string, args ...any) {
@@ -81,9 +88,22 @@ func (lt *linter) add(file string, line int, format string, args ...any) {
 	}
 }
 
+// at reports a fault where the pack, or else a pack that it inherits from, says
+// key.
+func (lt *linter) at(p *pack, key, format string, args ...any) {
+	file, line := p.file, 1
+	for q, n := p, 0; q != nil && n <= len(lt.lib.packs); q, n = lt.lib.packs[q.Inherits], n+1 {
+		if found := findLine(q.source, key); found > 0 {
+			file, line = q.file, found
+			break
+		}
+	}
+	lt.add(file, line, format, args...)
+}
+
 // pack checks the data of one pack.
 func (lt *linter) pack(p *pack) {
-	at := func(key, format string, args ...any) { lt.add(p.file, lineOf(p.source, key), format, args...) }
+	at := func(key, format string, args ...any) { lt.at(p, key, format, args...) }
 	if p.Name == "" {
 		at("id:", "name is empty")
 	}
@@ -130,7 +150,7 @@ func (lt *linter) pack(p *pack) {
 }
 
 func (lt *linter) instrument(p *pack, in *instrument) {
-	at := func(format string, args ...any) { lt.add(p.file, lineOf(p.source, "id: "+in.ID), format, args...) }
+	at := func(format string, args ...any) { lt.at(p, "id: "+in.ID, format, args...) }
 	if in.Kind != "regime" && in.Kind != "offence" {
 		at("instrument %s: kind %q is not regime or offence", in.ID, in.Kind)
 	}
@@ -162,17 +182,17 @@ func (lt *linter) cells(p *pack) {
 		line := "notices:"
 		b, ok := bases[c.Basis]
 		if !ok {
-			lt.add(p.file, lineOf(p.source, line), "basis %q is not known", c.Basis)
+			lt.at(p, line, "basis %q is not known", c.Basis)
 			continue
 		}
 		for _, id := range b.instruments {
 			if p.instrument(id) == nil {
-				lt.add(p.file, lineOf(p.source, "instruments:"), "basis %s needs the instrument %s", c.Basis, id)
+				lt.at(p, "instruments:", "basis %s needs the instrument %s", c.Basis, id)
 			}
 		}
 		for _, role := range c.Roles {
 			if err := role.Validate(); err != nil {
-				lt.add(p.file, lineOf(p.source, line), "%v", err)
+				lt.at(p, line, "%v", err)
 			}
 			classes := c.Classes
 			if len(classes) == 0 {
@@ -180,12 +200,12 @@ func (lt *linter) cells(p *pack) {
 			}
 			for _, class := range classes {
 				if err := class.Validate(); err != nil {
-					lt.add(p.file, lineOf(p.source, line), "%v", err)
+					lt.at(p, line, "%v", err)
 				}
 				have := p.elements(role, class)
 				for _, id := range b.elements {
 					if !slices.ContainsFunc(have, func(e element) bool { return e.ID == id }) {
-						lt.add(p.file, lineOf(p.source, "elements:"), "element %q, which %s requires of a notice to a %s, is missing", id, c.Basis, role)
+						lt.at(p, "elements:", "element %q, which %s requires of a notice to a %s, is missing", id, c.Basis, role)
 					}
 				}
 			}
@@ -217,8 +237,16 @@ func (lt *linter) nodes(tree *parse.Tree, node parse.Node) {
 		lt.branch(tree, &n.BranchNode)
 	case *parse.WithNode:
 		lt.branch(tree, &n.BranchNode)
+	case *parse.ActionNode:
+		for _, cmd := range n.Pipe.Cmds {
+			for _, arg := range cmd.Args {
+				if literal, ok := arg.(*parse.StringNode); ok {
+					lt.text(tree, literal, literal.Text)
+				}
+			}
+		}
 	case *parse.TextNode:
-		lt.text(tree, n)
+		lt.text(tree, n, string(n.Text))
 	}
 }
 
@@ -227,8 +255,8 @@ func (lt *linter) branch(tree *parse.Tree, n *parse.BranchNode) {
 	lt.nodes(tree, n.ElseList)
 }
 
-func (lt *linter) text(tree *parse.Tree, n *parse.TextNode) {
-	text := string(n.Text)
+// text checks literal text that stands at n.
+func (lt *linter) text(tree *parse.Tree, n parse.Node, text string) {
 	report := func(at int, format string, args ...any) {
 		location, _ := tree.ErrorContext(n)
 		line := templateLine(fmt.Errorf("%s", strings.TrimPrefix(location, tree.ParseName)))
@@ -265,15 +293,16 @@ func (lt *linter) renders() {
 }
 
 func (lt *linter) renderCell(p *pack, sel Selection, role takedown.Role, class takedown.Class) {
+	// "" renders every language of the pack. The fall-back, which speaks the
+	// languages of any country, has to render in all.
 	asked := []string{""}
 	for code := range lt.lib.languages {
-		asked = append(asked, code)
+		if p.ID == FallbackID && !slices.Contains(p.Languages.Send, code) {
+			asked = append(asked, code)
+		}
 	}
 	for _, kind := range noticeKinds {
 		for _, lang := range asked {
-			if lang != "" && !slices.Contains(p.Languages.Send, lang) && p.ID != FallbackID {
-				continue // a pack promises only its own languages
-			}
 			req := Sample(kind, role, class, lt.now)
 			req.Language = lang
 			draft, err := lt.lib.render(&req, sel)
@@ -282,11 +311,27 @@ func (lt *linter) renderCell(p *pack, sel Selection, role takedown.Role, class t
 				lt.add(file, line, "notice %s to a %s about %s: %v", kind, role, class, err)
 				continue
 			}
-			if bad := forbidden.FindString(draft.Text + draft.Subject); bad != "" {
+			if bad := lt.says(draft.Subject + "\n\n" + draft.Text); bad != "" {
 				lt.add(p.file, 1, "notice %s to a %s about %s says %q", kind, role, class, bad)
 			}
 		}
 	}
+}
+
+// says returns what a rendered text must not say. Paragraphs are looked at
+// once: most of them stand in many notices.
+func (lt *linter) says(text string) string {
+	for paragraph := range strings.SplitSeq(text, "\n\n") {
+		bad, known := lt.paragraphs[paragraph]
+		if !known {
+			bad = forbidden.FindString(strings.ReplaceAll(paragraph, "\n", " "))
+			lt.paragraphs[paragraph] = bad
+		}
+		if bad != "" {
+			return bad
+		}
+	}
+	return ""
 }
 
 // blame finds the file and line that a rendering error comes from: the

@@ -292,7 +292,10 @@ func (l *Library) link() []Fault {
 func (l *Library) version() {
 	for _, p := range l.packs {
 		p.versions = map[string]string{}
-		sets := [][]string{l.available(p)}
+		var sets [][]string
+		for _, q := range l.packs {
+			sets = append(sets, l.available(q))
+		}
 		for code := range l.languages {
 			sets = append(sets, []string{code})
 		}

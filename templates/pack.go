@@ -280,6 +280,11 @@ func (p *pack) inherit(parent *pack) {
 // lineOf returns the 1-based line of the first line of source that begins with
 // text (after white space and a list dash), or 1.
 func lineOf(source []byte, text string) int {
+	return max(findLine(source, text), 1)
+}
+
+// findLine is lineOf that returns 0 when there is no such line.
+func findLine(source []byte, text string) int {
 	n := 0
 	for line := range strings.Lines(string(source)) {
 		n++
@@ -287,5 +292,5 @@ func lineOf(source []byte, text string) int {
 			return n
 		}
 	}
-	return 1
+	return 0
 }

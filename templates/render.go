@@ -130,7 +130,7 @@ func (l *Library) render(req *takedown.NoticeRequest, sel Selection) (takedown.D
 	if len(req.Party.CountryConflicts) > 0 {
 		draft.Warnings = append(draft.Warnings, "sources disagree on the recipient's country: "+clean(strings.Join(req.Party.CountryConflicts, "; "), 300))
 	}
-	draft.Languages, draft.Warnings = l.chooseLanguages(p, req.Language, draft.Warnings)
+	draft.Languages, draft.Warnings = l.chooseLanguages(p, req, draft.Warnings)
 	if len(draft.Languages) == 0 {
 		return draft, fmt.Errorf("there is no wording in any language of the pack (%s)", strings.Join(p.Languages.Send, ", "))
 	}
@@ -189,20 +189,25 @@ func missing(block string) string {
 	return ""
 }
 
-// chooseLanguages returns the languages of the message in order.
-func (l *Library) chooseLanguages(p *pack, asked string, warnings []string) (codes, warned []string) {
-	if asked != "" {
+// chooseLanguages returns the languages of the message in order. The fall-back
+// pack speaks the languages of the recipient's country where a pack knows them.
+func (l *Library) chooseLanguages(p *pack, req *takedown.NoticeRequest, warnings []string) (codes, warned []string) {
+	if asked := req.Language; asked != "" {
 		if l.languages[asked] != nil {
 			return []string{asked}, warnings
 		}
 		warnings = append(warnings, fmt.Sprintf("there is no wording in language %q, which was asked for", clean(asked, 20)))
 	}
-	for _, code := range p.Languages.Send {
+	from := p
+	if local := l.byCountry[canonicalCountry(req.Party.Country)]; p.ID == FallbackID && local != nil {
+		from = local
+	}
+	for _, code := range from.Languages.Send {
 		if l.languages[code] == nil {
-			warnings = append(warnings, fmt.Sprintf("pack %s would be sent in language %s, but there is no wording for it", p.ID, code))
+			warnings = append(warnings, fmt.Sprintf("pack %s would be sent in language %s, but there is no wording for it", from.ID, code))
 		}
 	}
-	return l.available(p), warnings
+	return l.available(from), warnings
 }
 
 func (l *Library) renderLanguage(pg *page, v *view, plan layout, several bool) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -117,11 +118,13 @@ func newView(req *takedown.NoticeRequest, p *pack) (v view, warnings []string) {
 	v.Short = shortTarget(req.Indicator)
 	v.Domain = takedown.Defang(clean(req.Indicator.Registrable, 253))
 	for _, a := range req.Addresses[:min(len(req.Addresses), maxAddresses)] {
-		v.Addresses = append(v.Addresses, takedown.Defang(clean(a, 45)))
+		if a != req.Indicator.Value {
+			v.Addresses = append(v.Addresses, takedown.Defang(clean(a, 45)))
+		}
 	}
 	prose := func(what, s string, limit int) string {
 		s = clean(s, limit)
-		if phrase := forbidden.FindString(s); phrase != "" {
+		if phrase := threatening.FindString(s); phrase != "" {
 			warnings = append(warnings, fmt.Sprintf("%s was left out because it says %q", what, phrase))
 			return ""
 		}
@@ -144,20 +147,24 @@ func newView(req *takedown.NoticeRequest, p *pack) (v view, warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("%d more descriptions are not printed", n))
 	}
 	for i, e := range req.Evidence[:min(len(req.Evidence), maxEvidence)] {
-		sum := clean(e.SHA256, 64)
+		sum := only(hexHash, e.SHA256)
 		if sum == "" && len(e.Data) > 0 {
 			h := sha256.Sum256(e.Data)
 			sum = hex.EncodeToString(h[:])
 		}
 		v.Evidence = append(v.Evidence, evidenceView{
-			Number: i + 1, Kind: defangProse(clean(e.Kind, 60)), MediaType: clean(e.MediaType, 80),
-			SHA256: sum, Withheld: len(e.Data) == 0,
+			Number: i + 1, Kind: prose("the kind of an item of evidence", e.Kind, 60),
+			MediaType: defangHost(only(mediaType, e.MediaType), req.Indicator), SHA256: sum, Withheld: len(e.Data) == 0,
 		})
 	}
 	for _, e := range req.Earlier[:min(len(req.Earlier), maxEarlier)] {
+		recipient := only(mailAddress, e.Recipient)
+		if recipient == "" {
+			recipient = prose("a recipient", e.Recipient, 254)
+		}
 		v.Earlier = append(v.Earlier, earlierView{
-			Kind: string(e.Kind), Recipient: defangHost(clean(e.Recipient, 254), req.Indicator),
-			MessageID:  defangHost(clean(e.MessageID, 250), req.Indicator),
+			Kind: string(e.Kind), Recipient: defangHost(recipient, req.Indicator),
+			MessageID:  defangHost(only(messageID, e.MessageID), req.Indicator),
 			AcceptedAt: timestamp(e.AcceptedAt), Reply: prose("the answer of a mail server", e.Reply, 200),
 		})
 	}
@@ -165,6 +172,22 @@ func newView(req *takedown.NoticeRequest, p *pack) (v view, warnings []string) {
 		warnings = append(warnings, "no observation, description, reference or evidence: the reasons rest on the class alone")
 	}
 	return v, warnings
+}
+
+// Forms of the outside values that are printed as they are.
+var (
+	mediaType   = regexp.MustCompile(`^[A-Za-z0-9.+-]{1,60}/[A-Za-z0-9.+-]{1,60}$`)
+	mailAddress = regexp.MustCompile(`^[!-?A-~]{1,64}@[0-9A-Za-z.-]{1,253}$`)
+	messageID   = regexp.MustCompile(`^[!-~]{1,250}$`)
+	hexHash     = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
+)
+
+// only returns s if it has the form, or nothing.
+func only(form *regexp.Regexp, s string) string {
+	if form.MatchString(s) {
+		return s
+	}
+	return ""
 }
 
 // defangHost makes the indicator's own host harmless inside s.

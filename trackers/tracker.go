@@ -13,7 +13,8 @@ import (
 // A Target is what one round of observations looks at.
 type Target struct {
 	Indicator takedown.Indicator
-	// Addresses are the target's addresses when it was last seen; hints only.
+	// Addresses are the target's addresses when it was last seen. They stand in
+	// where the name cannot be looked up, to show that it is up, never gone.
 	Addresses []string
 	// Baseline is the fingerprint of the page when it was first seen up; empty
 	// before that. It must never be taken from a round that was not up.

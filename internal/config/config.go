@@ -308,6 +308,8 @@ type Track struct {
 	Watch         time.Duration `key:"watch"`
 	WatchInterval time.Duration `key:"watch_interval"`
 	GiveUp        time.Duration `key:"give_up"`
+	// LookFirst makes the first check come before the first notice.
+	LookFirst bool `key:"look_first"`
 	// Canary is a URL that must answer, else we are the ones who are offline.
 	Canary      string `key:"canary"`
 	Concurrency int    `key:"concurrency"`

@@ -80,7 +80,7 @@ func Default() Config {
 		Track: Track{
 			First: 15 * time.Minute, AfterDay: time.Hour, AfterWeek: 3 * time.Hour,
 			ConfirmInterval: 30 * time.Minute, ConfirmRounds: 3,
-			Watch: 30 * day, WatchInterval: 6 * time.Hour, GiveUp: 30 * day, Concurrency: 64,
+			Watch: 30 * day, WatchInterval: 6 * time.Hour, GiveUp: 30 * day, LookFirst: true, Concurrency: 64,
 		},
 		Pipeline: Pipeline{Batch: 256, SweepAfter: 30 * time.Second},
 		Simnet:   Simnet{ClockFactor: 1},

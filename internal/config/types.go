@@ -118,13 +118,12 @@ func ParseDuration(s string) (time.Duration, error) {
 			return 0, badDuration(s)
 		}
 	}
-	// Multiplying whole days as floats is exact up to a century of centuries,
-	// beyond what a Duration holds.
-	long := n * float64(day)
-	if long+float64(short) >= math.MaxInt64 {
+	// Whole days are exact as floats, as far as a Duration reaches.
+	long := math.Round(n * float64(day))
+	if long >= math.MaxInt64 || short > math.MaxInt64-time.Duration(long) {
 		return 0, fmt.Errorf("the duration %q is too long", s)
 	}
-	total := time.Duration(math.Round(long)) + short
+	total := time.Duration(long) + short
 	if negative {
 		total = -total
 	}

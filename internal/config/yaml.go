@@ -45,7 +45,7 @@ func (d *decoder) decode(text []byte, cfg *Config) {
 		}
 		body = doc.Body
 	}
-	if body != nil {
+	if body != nil && body.Type() != ast.NullType {
 		d.section("", body, reflect.ValueOf(cfg).Elem())
 	}
 }
@@ -166,7 +166,7 @@ func (d *decoder) list(key string, node ast.Node, v reflect.Value) {
 	}
 	list := reflect.MakeSlice(v.Type(), 0, len(seq.Values))
 	for i, item := range seq.Values {
-		item, name := item, fmt.Sprintf("%s[%d]", key, i)
+		name := fmt.Sprintf("%s[%d]", key, i)
 		if item.Type() == ast.NullType {
 			d.fault(item.GetToken(), name, "is empty; give it a value or take it out")
 			continue

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -251,8 +250,7 @@ func (s *Server) URL(database string) string {
 	if database == "" {
 		database = s.database
 	}
-	q := url.Values{"host": {s.cluster.sockDir}, "port": {port}, "user": {superuser}}
-	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: q.Encode()}).String()
+	return address(s.cluster.sockDir, database)
 }
 
 // SocketDir returns the directory of the unix socket.

@@ -90,8 +90,12 @@ type lists struct {
 	patterns []pattern
 }
 
+func newLists() *lists {
+	return &lists{exact: map[string][]int32{}, suffix: map[string][]int32{}, prefixes: map[netip.Prefix][]int32{}}
+}
+
 func readLists(dir fs.FS, overrides map[string]Effect) (*lists, error) {
-	ls := &lists{exact: map[string][]int32{}, suffix: map[string][]int32{}, prefixes: map[netip.Prefix][]int32{}}
+	ls := newLists()
 	sub, err := fs.Sub(core, "core")
 	if err != nil {
 		return nil, err
@@ -192,7 +196,7 @@ func (ls *lists) add(id string, w warninglist, overrides map[string]Effect) erro
 	n := int32(len(ls.lists))
 	ls.lists = append(ls.lists, l)
 	if effect == EffectIgnore {
-		return ls.check(w)
+		return checkEntries(w)
 	}
 	for i, entry := range w.List {
 		if err := ls.entry(n, w.Type, entry); err != nil {
@@ -202,10 +206,10 @@ func (ls *lists) add(id string, w warninglist, overrides map[string]Effect) erro
 	return nil
 }
 
-// check reads an ignored list all the same, so that it is known to be sound on
-// the day somebody gives it an effect.
-func (ls *lists) check(w warninglist) error {
-	scratch := &lists{exact: map[string][]int32{}, suffix: map[string][]int32{}, prefixes: map[netip.Prefix][]int32{}}
+// checkEntries reads an ignored list all the same, so that it is known to be
+// sound on the day somebody gives it an effect.
+func checkEntries(w warninglist) error {
+	scratch := newLists()
 	for i, entry := range w.List {
 		if err := scratch.entry(0, w.Type, entry); err != nil {
 			return fmt.Errorf("entry %d, %q: %w", i+1, entry, err)
@@ -231,10 +235,10 @@ func (ls *lists) entry(n int32, kind, entry string) error {
 		ls.prefixes[prefix] = appendOnce(ls.prefixes[prefix], n)
 	case "hostname":
 		name := strings.TrimSuffix(strings.ToLower(entry), ".")
+		if name == "" {
+			return errors.New("it would match every name")
+		}
 		if zone, isSuffix := strings.CutPrefix(name, "."); isSuffix {
-			if zone == "" {
-				return errors.New("it would match every name")
-			}
 			ls.suffix[zone] = appendOnce(ls.suffix[zone], n)
 			return nil
 		}

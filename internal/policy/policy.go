@@ -98,8 +98,10 @@ func (rs reasons) decision() Decision {
 // Evidence is how much must support a submission before a notice about it goes
 // out without a person.
 type Evidence struct {
-	Items   int // pieces of evidence
-	Support int // pieces of evidence, references and descriptions together
+	Items int // pieces of evidence
+	// Support counts pieces of evidence, references, descriptions and further
+	// submissions together.
+	Support int
 }
 
 // Config is what policy needs to know. Only Reserved has no default.
@@ -128,6 +130,9 @@ type Config struct {
 	// EvidenceRequired is what each class needs; a class that is not in it needs
 	// one supporting item of any kind.
 	EvidenceRequired map[takedown.Class]Evidence
+	// TrustedSources need no support: their word is an observation of our own,
+	// such as a honeypot's. Pieces of evidence that a class requires they need.
+	TrustedSources []string
 	// ReviewClasses need a person; nil means fraudshop. An empty, non-nil list
 	// means none.
 	ReviewClasses []takedown.Class
@@ -209,8 +214,8 @@ func (p *Policy) Screen(in Input) Decision {
 	}
 	if in.Evidence < need.Items {
 		rs.hold(CodeEvidence, "class %s needs %d pieces of evidence, there are %d", in.Class, need.Items, in.Evidence)
-	} else if support := in.Evidence + in.References + in.Descriptions; support < need.Support {
-		rs.hold(CodeEvidence, "class %s needs %d pieces of evidence, references or descriptions, there are %d", in.Class, need.Support, support)
+	} else if support := in.Evidence + in.References + in.Descriptions + max(in.Submissions-1, 0); support < need.Support && !slices.Contains(p.cfg.TrustedSources, in.Source) {
+		rs.hold(CodeEvidence, "class %s needs %d pieces of evidence, references, descriptions or further submissions, there are %d", in.Class, need.Support, support)
 	}
 	p.class(&rs, in.Class)
 	return rs.decision()

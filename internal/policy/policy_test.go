@@ -187,6 +187,9 @@ func TestScreenInput(t *testing.T) {
 		{"undated", func(in *policy.Input) { in.SeenAt = time.Time{} }, []string{"hold undated"}},
 		{"a reference is support", func(in *policy.Input) { in.Evidence, in.References = 0, 1 }, []string{}},
 		{"no support", func(in *policy.Input) { in.Evidence = 0 }, []string{"hold evidence_missing"}},
+		{"a second submission is support", func(in *policy.Input) { in.Evidence, in.Submissions = 0, 2 }, []string{}},
+		{"a trusted source", func(in *policy.Input) { in.Evidence, in.Source = 0, "honeypot" }, []string{}},
+		{"a trusted source without the evidence of the class", func(in *policy.Input) { in.Class, in.Source = takedown.ClassC2, "honeypot" }, []string{"hold evidence_missing"}},
 		{"evidence for the class", func(in *policy.Input) { in.Class = takedown.ClassC2 }, []string{"hold evidence_missing"}},
 		{"class for a person", func(in *policy.Input) { in.Class = takedown.ClassFraudshop }, []string{"hold needs_person"}},
 		{"unknown class", func(in *policy.Input) { in.Class = "libel" }, []string{"refuse invalid"}},
@@ -197,6 +200,7 @@ func TestScreenInput(t *testing.T) {
 	}
 	p := newPolicy(t, func(c *policy.Config) {
 		c.EvidenceRequired = map[takedown.Class]policy.Evidence{takedown.ClassC2: {Items: 2}}
+		c.TrustedSources = []string{"honeypot"}
 	})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -70,7 +70,15 @@ func (s *Store) Find(ctx context.Context, value string) ([]int64, error) {
 
 // Overview is the state of everything at a glance.
 type Overview struct {
-	Submissions int            `json:"submissions"`
+	Submissions int `json:"submissions"`
+	// Resolved, Told and Gone count cases that ever got so far.
+	Resolved int `json:"resolved"`
+	Told     int `json:"told"`
+	Gone     int `json:"gone"`
+	Relapses int `json:"relapses"`
+	// Running counts open cases that move by themselves: not held, and with a
+	// leg or a watch that does not wait for a person.
+	Running     int            `json:"running"`
 	Cases       map[string]int `json:"cases"`      // by state
 	Legs        map[string]int `json:"legs"`       // by state
 	Deliveries  map[string]int `json:"deliveries"` // by outcome
@@ -92,6 +100,13 @@ func (s *Store) Overview(ctx context.Context) (Overview, error) {
 		UNION ALL SELECT 'notices', '', count(*) FROM notices
 		UNION ALL SELECT 'checks', '', count(*) FROM checks
 		UNION ALL SELECT 'events', '', count(*) FROM events
+		UNION ALL SELECT 'resolved', '', count(resolution_id) FROM cases
+		UNION ALL SELECT 'running', '', count(*) FROM cases c WHERE state IN ('submitted', 'screened', 'resolved') OR state = 'active' AND (
+			NOT EXISTS (SELECT 1 FROM legs l WHERE l.case_id = c.id AND l.state IN ('held', 'disputed'))
+			OR EXISTS (SELECT 1 FROM legs l WHERE l.case_id = c.id AND l.state IN ('planned', 'composed', 'sending', 'notified', 'unknown')))
+		UNION ALL SELECT 'told', '', count(notified_at) FROM cases
+		UNION ALL SELECT 'gone', '', count(gone_at) FROM cases
+		UNION ALL SELECT 'relapses', '', COALESCE(sum(relapses), 0)::bigint FROM cases
 		UNION ALL SELECT 'dead', '', count(*) FROM dead_letters WHERE replayed_at IS NULL`)
 	if err != nil {
 		return o, classify("overview", err)
@@ -108,6 +123,16 @@ func (s *Store) Overview(ctx context.Context) (Overview, error) {
 			o.Deliveries[key] = n
 		case "reply":
 			o.Replies[key] = n
+		case "resolved":
+			o.Resolved = n
+		case "running":
+			o.Running = n
+		case "told":
+			o.Told = n
+		case "gone":
+			o.Gone = n
+		case "relapses":
+			o.Relapses = n
 		case "submissions":
 			o.Submissions = n
 		case "notices":
@@ -137,7 +162,8 @@ type Life struct {
 	ClosedAt    time.Time
 	Relapses    int
 	// The party that was told first; empty when nobody was.
-	Provider string
+	Provider string // its key
+	Name     string
 	ASN      int64
 	Country  string
 	Role     takedown.Role
@@ -146,7 +172,7 @@ type Life struct {
 // Lives returns the clocks of the cases submitted in [from, to).
 func (s *Store) Lives(ctx context.Context, from, to time.Time) ([]Life, error) {
 	return query(ctx, s, `SELECT c.id, c.class, c.state, c.submitted_at, c.notified_at, c.answered_at, c.gone_seen_at, c.gone_at, c.closed_at, c.relapses,
-			COALESCE(p.name, ''), COALESCE(p.asn, 0), COALESCE(p.country, ''), COALESCE(p.role, '')
+			COALESCE(p.key, ''), COALESCE(p.name, ''), COALESCE(p.asn, 0), COALESCE(p.country, ''), COALESCE(p.role, '')
 		FROM cases c LEFT JOIN LATERAL (
 			SELECT p.* FROM legs l JOIN parties p ON p.id = l.party_id WHERE l.case_id = c.id
 			ORDER BY l.notified_at NULLS LAST, l.id LIMIT 1) p ON true
@@ -154,7 +180,7 @@ func (s *Store) Lives(ctx context.Context, from, to time.Time) ([]Life, error) {
 		var l Life
 		var notified, answered, goneSeen, gone, closed *time.Time
 		err := row.Scan(&l.CaseID, &l.Class, &l.State, &l.SubmittedAt, &notified, &answered, &goneSeen, &gone, &closed, &l.Relapses,
-			&l.Provider, &l.ASN, &l.Country, &l.Role)
+			&l.Provider, &l.Name, &l.ASN, &l.Country, &l.Role)
 		l.SubmittedAt, l.NotifiedAt, l.AnsweredAt = l.SubmittedAt.UTC(), orZero(notified), orZero(answered)
 		l.GoneSeenAt, l.GoneAt, l.ClosedAt = orZero(goneSeen), orZero(gone), orZero(closed)
 		return l, err

@@ -35,6 +35,7 @@ func (n *Net) ServeConfig() []byte {
 	line("resolve:\n  asn_zone: %q\n  contact_zone: %q", originZone[:len(originZone)-1], contactZone[:len(contactZone)-1])
 	line("netguard:\n  allow: [127.0.0.0/8, 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24, \"2001:db8::/32\"]")
 	line("# HTTP CONNECT gateway for connections to addresses of the world.")
-	line("simnet:\n  dial: %q\n  management: %q", n.gwAddr, n.ManagementURL())
+	line("simnet:\n  dial: %q", n.gwAddr)
+	line("# Management API: %s", n.ManagementURL())
 	return b.Bytes()
 }

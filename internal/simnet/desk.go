@@ -3,19 +3,13 @@ package simnet
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
 
-// A caseKey is one desk's view of one target.
-type caseKey struct {
-	desk   *desk
-	target string
-}
-
 // deskCase is what a desk remembers of a target.
 type deskCase struct {
-	ticket  string
 	notices int
 	planned bool // an act is on its way or done
 }
@@ -117,26 +111,28 @@ func (n *Net) work(d *desk, from, to string, msg notice) {
 		n.workOn(reply, n.idx.sites[target], r)
 	}
 	if len(msg.targets) == 0 && !msg.auto && b.Act != nil {
-		n.plan(n.answerDelay(d, "no target", r), func() { n.answer(reply, kindNeedEvidence, "", "") })
+		n.plan(d.answerDelay(r), func() { n.answer(reply, kindNeedEvidence, "", "") })
 	}
 }
 
 // workOn decides what a desk does about one target. Net.mu is held.
 func (n *Net) workOn(reply replyTo, s *siteState, r *rand.Rand) {
 	d, b := reply.desk, &reply.desk.behaviour
-	key := caseKey{desk: d, target: s.Host}
-	c := n.cases[key]
+	c := s.cases[d]
 	if c == nil {
+		if s.cases == nil {
+			s.cases = map[*desk]*deskCase{}
+		}
 		c = &deskCase{}
-		n.cases[key] = c
+		s.cases[d] = c
 	}
 	c.notices++
-	c.ticket = caseReference(d, s.Host)
+	ticket := caseReference(d, s.Host)
 	part := n.part(d, s)
 	if part == "" {
 		d.counts.Misrouted++
 		if c.notices == 1 && b.Act != nil {
-			n.plan(n.answerDelay(d, s.Host, r), func() { n.answer(reply, kindNotOurs, c.ticket, s.Host) })
+			n.plan(d.answerDelay(r), func() { n.answer(reply, kindNotOurs, ticket, s.Host) })
 		}
 		return
 	}
@@ -147,7 +143,7 @@ func (n *Net) workOn(reply replyTo, s *siteState, r *rand.Rand) {
 	if part == "cdn" {
 		if choice.Float64() < b.Reveal {
 			c.planned = true
-			n.plan(n.answerDelay(d, s.Host, choice), func() { n.answer(reply, kindReveal, c.ticket, s.Host) })
+			n.plan(d.answerDelay(choice), func() { n.answer(reply, kindReveal, ticket, s.Host) })
 		}
 		return
 	}
@@ -155,11 +151,11 @@ func (n *Net) workOn(reply replyTo, s *siteState, r *rand.Rand) {
 	switch {
 	case x < b.NotOurs:
 		if c.notices == 1 {
-			n.plan(n.answerDelay(d, s.Host, choice), func() { n.answer(reply, kindNotOurs, c.ticket, s.Host) })
+			n.plan(d.answerDelay(choice), func() { n.answer(reply, kindNotOurs, ticket, s.Host) })
 		}
 		return
 	case x < b.NotOurs+b.NeedEvidence && c.notices == 1:
-		n.plan(n.answerDelay(d, s.Host, choice), func() { n.answer(reply, kindNeedEvidence, c.ticket, s.Host) })
+		n.plan(d.answerDelay(choice), func() { n.answer(reply, kindNeedEvidence, ticket, s.Host) })
 		return
 	}
 	if b.Act == nil {
@@ -169,10 +165,13 @@ func (n *Net) workOn(reply replyTo, s *siteState, r *rand.Rand) {
 	tells := choice.Float64() < b.Resolved
 	n.plan(b.Act.draw(choice), func() {
 		n.mu.Lock()
-		n.act(d, part, s, choice)
+		part := n.part(d, s) // the site may have moved away meanwhile
+		if part != "" {
+			n.act(d, part, s, choice)
+		}
 		n.mu.Unlock()
-		if tells {
-			n.answer(reply, kindResolved, c.ticket, s.Host)
+		if tells && part != "" {
+			n.answer(reply, kindResolved, ticket, s.Host)
 		}
 	})
 }
@@ -216,12 +215,15 @@ func (n *Net) act(d *desk, part string, s *siteState, r *rand.Rand) {
 			}
 		}
 		n.takeDown(s, end)
-		if b := &d.behaviour; !s.relapsed && r.Float64() < b.Relapse {
+		b := &d.behaviour
+		x := r.Float64()
+		hops := x >= b.Relapse && x < b.Relapse+b.Hop && s.domain != nil && s.platform == nil
+		if !s.relapsed && (hops || x < b.Relapse) {
 			after := 3 * 24 * time.Hour
 			if b.RelapseAfter != nil {
 				after = b.RelapseAfter.draw(r)
 			}
-			n.plan(after, func() { n.relapse(s) })
+			n.plan(after, func() { n.relapse(s, hops) })
 		}
 	}
 }
@@ -250,19 +252,44 @@ func (n *Net) hold(d *domainState, status string) {
 	d.hold = status
 }
 
-// relapse brings a site back once, if its name still exists.
-func (n *Net) relapse(s *siteState) {
+// relapse brings a site back once, where it was or on another network.
+func (n *Net) relapse(s *siteState, hops bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if s.relapsed || s.serves == stateLive {
 		return
 	}
 	s.relapsed, s.serves, s.downSince = true, stateLive, time.Time{}
-	n.stats.Relapses++
-	for key, c := range n.cases {
-		if key.target == s.Host {
-			c.planned = false // a new notice starts a new clock
+	if hops {
+		n.hop(s)
+		n.stats.Hops++
+	} else {
+		n.stats.Relapses++
+	}
+	for _, c := range s.cases {
+		c.planned = false // a new notice starts a new clock
+	}
+}
+
+// hop moves a site to another hosting network. Net.mu is held.
+func (n *Net) hop(s *siteState) {
+	var others []*Network
+	for i := range n.world.Networks {
+		if w := &n.world.Networks[i]; w != s.network && n.world.hosting(w.Name) {
+			others = append(others, w)
 		}
+	}
+	if len(others) == 0 {
+		return
+	}
+	r := draw(n.world.Seed, "hop", s.Host)
+	for _, a := range s.addrs {
+		n.idx.byAddr[a] = slices.DeleteFunc(n.idx.byAddr[a], func(other *siteState) bool { return other == s })
+	}
+	s.network = others[r.IntN(len(others))]
+	s.addrs = n.world.shared(s.network.Name, r)
+	for _, a := range s.addrs {
+		n.idx.byAddr[a] = append(n.idx.byAddr[a], s)
 	}
 }
 
@@ -286,7 +313,8 @@ func (n *Net) planNaturalDeaths() {
 	}
 }
 
-func (n *Net) answerDelay(d *desk, target string, r *rand.Rand) time.Duration {
+// answerDelay is how long a person takes to write back.
+func (d *desk) answerDelay(r *rand.Rand) time.Duration {
 	if d.behaviour.Answer == nil {
 		return 2 * time.Hour
 	}

@@ -129,7 +129,7 @@ func (n *Net) lookup(host string) (netip.Addr, error) {
 		if s.cdn != nil {
 			return n.edgeAddrs(s)[0], nil
 		}
-		return s.Addresses[0], nil
+		return s.addrs[0], nil
 	}
 	return netip.Addr{}, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 }

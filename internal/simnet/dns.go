@@ -185,7 +185,7 @@ func (n *Net) resolveSite(m *dns.Msg, s *siteState, name string, qtype uint16) {
 	}
 	switch {
 	case (qtype == dns.TypeA || qtype == dns.TypeAAAA) && s.serves != stateNoDNS:
-		addrs := s.Addresses
+		addrs := s.addrs
 		if s.cdn != nil {
 			addrs = n.edgeAddrs(s)
 		}

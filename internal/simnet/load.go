@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +16,10 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-const maxWorldBytes = 16 << 20
+const (
+	maxWorldBytes = 16 << 20
+	maxSites      = 10_000_000
+)
 
 // LoadWorld reads a world; name stands for the file in errors. An unknown key,
 // a reference to something undeclared or an address outside documentation
@@ -42,11 +46,11 @@ func decodeWorld(r io.Reader, name string) (*World, error) {
 	}
 	w := new(World)
 	if err := yaml.UnmarshalWithOptions(src, w, yaml.Strict()); err != nil {
-		return nil, decodeError(name, err)
+		return nil, decodeError(name, src, err)
 	}
 	file, err := parser.ParseBytes(src, 0)
 	if err != nil {
-		return nil, decodeError(name, err)
+		return nil, decodeError(name, src, err)
 	}
 	c := &worldCheck{world: w, name: name, file: file}
 	c.all()
@@ -57,11 +61,26 @@ func decodeWorld(r io.Reader, name string) (*World, error) {
 }
 
 // decodeError puts the line of a YAML error where people look for it.
-func decodeError(name string, err error) error {
+func decodeError(name string, src []byte, err error) error {
 	var y yaml.Error
 	if errors.As(err, &y) {
 		if t := y.GetToken(); t != nil && t.Position != nil {
 			return fmt.Errorf("%s:%d: %s", name, t.Position.Line, y.GetMessage())
+		}
+	}
+	// Values that are read by their own rules (times, prefixes) come without a
+	// position; they are named in the message, in quotes.
+	if file, parseErr := parser.ParseBytes(src, 0); parseErr == nil {
+		for _, doc := range file.Docs {
+			if doc.Body == nil {
+				continue
+			}
+			for _, node := range ast.Filter(ast.StringType, doc.Body) {
+				s, ok := node.(*ast.StringNode)
+				if ok && s.Value != "" && strings.Contains(err.Error(), strconv.Quote(s.Value)) {
+					return fmt.Errorf("%s:%d: %w", name, s.GetToken().Position.Line, err)
+				}
+			}
 		}
 	}
 	return fmt.Errorf("world %s: %w", name, err)
@@ -268,6 +287,9 @@ func (c *worldCheck) populations() {
 		path := fmt.Sprintf("$.populations[%d]", i)
 		if p.Count < 0 {
 			c.fault(path+".count", "is negative")
+		}
+		if p.Count > maxSites {
+			c.fault(path+".count", "is more than %d", maxSites)
 		}
 		if len(p.Classes) == 0 {
 			c.fault(path+".classes", "population %s needs at least one class", p.Name)

@@ -158,27 +158,37 @@ func (s *mailSession) Data(r io.Reader) error {
 	return nil
 }
 
+// quotaAttempts is how often a mailbox that is full now and then stays full.
+const quotaAttempts = 3
+
 // rcptMode decides how a mailbox answers at RCPT. Greylisting and "unavailable"
-// hit the first attempt of a sender only.
+// hit the first attempt of a sender only; a full mailbox is emptied some time,
+// unless the desk's is always full.
 func (n *Net) rcptMode(to, from string) string {
 	mode := n.faults.smtp(to)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d := n.deskOf(to)
 	if mode == "" && d != nil {
-		if own := n.idx.mailboxes[to]; own == nil && n.idx.infra[d.domain] != nil && strings.HasSuffix(to, "@"+d.domain) && d.decl.Abuse != "" {
+		if n.idx.mailboxes[to] == nil && strings.HasSuffix(to, "@"+d.domain) {
 			mode = "nouser" // the domain is theirs, the mailbox does not exist
 		} else {
 			mode = d.behaviour.SMTP.pickOrNone(draw(n.world.Seed, "rcpt", to, from))
 		}
 	}
-	if mode == "greylist" || mode == "unavailable" {
+	limit := 0
+	switch {
+	case mode == "greylist" || mode == "unavailable":
+		limit = 1
+	case mode == "quota" && d != nil && d.behaviour.SMTP["quota"] > 0 && d.behaviour.SMTP["quota"] < 1:
+		limit = quotaAttempts
+	}
+	if limit > 0 {
 		key := to + "\x00" + from
-		if n.greylist[key] {
+		if n.attempts[key] >= limit {
 			mode = ""
-		} else {
-			n.greylist[key] = true
 		}
+		n.attempts[key]++
 	}
 	if d != nil {
 		switch mode {

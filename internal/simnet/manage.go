@@ -2,6 +2,7 @@ package simnet
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -41,6 +42,9 @@ func (n *Net) startAPI(ctx context.Context) error {
 	mux.HandleFunc("GET /sim/feed", n.serveFeed)
 	mux.HandleFunc("POST /sim/sites/{name}/{state}", n.serveSetSite)
 	mux.HandleFunc("POST /sim/faults", n.serveFaults)
+	if n.cfg.RDAPTLS {
+		ln = tls.NewListener(ln, &tls.Config{GetCertificate: n.ca.certificate, MinVersion: tls.VersionTLS12})
+	}
 	n.serveHTTP(&http.Server{Handler: mux}, ln, "management")
 	return nil
 }

@@ -26,6 +26,9 @@ type Config struct {
 	// ManagementPort fixes the port of RDAP, bootstrap files and management API.
 	// Zero: chosen by the system.
 	ManagementPort int
+	// RDAPTLS serves RDAP, bootstrap files and management API by HTTPS, with a
+	// certificate of the world's authority (see [Net.CAPool]).
+	RDAPTLS bool
 	// Clock is the world's time; the zero value runs at real speed.
 	Clock Clock
 	// ReplyTo is where the desks' answers go: host:port of the product's inbox.
@@ -56,20 +59,17 @@ type Net struct {
 	sched *schedule
 	cloak *regexp.Regexp
 
-	// mu guards every state inside idx, the cases and the counters.
-	mu        sync.RWMutex
-	cases     map[caseKey]*deskCase
-	greylist  map[string]bool
-	mails     ring[Mail]
-	answers   ring[Answer]
-	stats     Stats
-	published time.Time
+	// mu guards every state inside idx and the counters.
+	mu       sync.RWMutex
+	attempts map[string]int // at RCPT, by mailbox and sender, where the first ones fail
+	mails    ring[Mail]
+	answers  ring[Answer]
+	stats    Stats
 
 	faults  *faultTable
 	limits  *rdapLimits
 	outbox  *outbox
 	ca      *authority
-	web     *http.Server
 	smtp    *smtp.Server
 	dnsAddr string
 	webAddr string
@@ -80,8 +80,8 @@ type Net struct {
 	whois   map[string]string // server name to address
 }
 
-// Start opens every socket of the world. ctx ends the world as Close does, but
-// only Close waits.
+// Start opens every socket of the world. When ctx ends nothing happens in the
+// world any more; Close must still be called to end the servers.
 func Start(ctx context.Context, cfg Config) (*Net, error) {
 	if cfg.World == nil {
 		return nil, errors.New("simnet: start: Config.World is missing; use simnet.Internet or simnet.LoadWorld")
@@ -109,8 +109,8 @@ func Start(ctx context.Context, cfg Config) (*Net, error) {
 	n := &Net{
 		cfg: cfg, world: cfg.World, clock: cfg.Clock.withDefaults(cfg.World.Epoch), log: cfg.Logger,
 		idx: buildIndex(cfg.World), cloak: cloak, ca: ca,
-		cases: map[caseKey]*deskCase{}, greylist: map[string]bool{},
-		mails: ring[Mail]{cap: cfg.KeepMails}, answers: ring[Answer]{cap: cfg.KeepMails},
+		attempts: map[string]int{},
+		mails:    ring[Mail]{cap: cfg.KeepMails}, answers: ring[Answer]{cap: cfg.KeepMails},
 		faults: newFaultTable(), limits: newRDAPLimits(cfg.World), whois: map[string]string{},
 	}
 	n.ctx, n.cancel = context.WithCancel(ctx)
@@ -201,13 +201,20 @@ func (n *Net) WebAddr() string { return n.webAddr }
 func (n *Net) GatewayAddr() string { return n.gwAddr }
 
 // ManagementURL is the base of the management API, without a slash at its end.
-func (n *Net) ManagementURL() string { return "http://" + n.apiAddr + "/sim" }
+func (n *Net) ManagementURL() string { return n.apiBase() + "/sim" }
 
 // BootstrapURL is the folder of the five RDAP bootstrap files, with a slash at its end.
-func (n *Net) BootstrapURL() string { return "http://" + n.apiAddr + "/bootstrap/" }
+func (n *Net) BootstrapURL() string { return n.apiBase() + "/bootstrap/" }
 
 // RDAPURL is the base URL of a server's RDAP service, with a slash at its end.
-func (n *Net) RDAPURL(server string) string { return "http://" + n.apiAddr + "/rdap/" + server + "/" }
+func (n *Net) RDAPURL(server string) string { return n.apiBase() + "/rdap/" + server + "/" }
+
+func (n *Net) apiBase() string {
+	if n.cfg.RDAPTLS {
+		return "https://" + n.apiAddr
+	}
+	return "http://" + n.apiAddr
+}
 
 // CAPool holds the authority that signs every certificate of the world.
 func (n *Net) CAPool() *x509.CertPool { return n.ca.pool() }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func (n *Net) serveRDAP(rw http.ResponseWriter, req *http.Request) {
 }
 
 func (n *Net) rdapObject(server, kind, value string, req *http.Request) object {
-	self := "http://" + req.Host + req.URL.EscapedPath()
+	self := n.apiBase() + req.URL.EscapedPath()
 	switch kind {
 	case "help":
 		return conform(object{"notices": []object{{"title": "About", "description": []string{"RDAP server " + server + " of a simulated internet."}}}})
@@ -153,7 +154,7 @@ func (n *Net) rdapDomain(server, name, self string) object {
 	}
 	var entities []object
 	if d.registrar != nil {
-		entities = append(entities, n.registrarEntity(d.registrar, has(quirks, "oddjcard")))
+		entities = append(entities, n.registrarEntity(d.registrar, slices.Contains(quirks, "oddjcard")))
 		if registry != nil {
 			related := n.RDAPURL(d.registrar.Name) + "domain/" + name
 			doc["links"] = append(doc["links"].([]object), object{"value": self, "rel": "related", "href": related, "type": "application/rdap+json"})
@@ -163,7 +164,7 @@ func (n *Net) rdapDomain(server, name, self string) object {
 		entities = append(entities, redactedRegistrant())
 		doc["redacted"] = redactions()
 	}
-	if has(quirks, "redacted") {
+	if slices.Contains(quirks, "redacted") {
 		entities = []object{redactedRegistrant()}
 		doc["redacted"] = append(redactions(), object{
 			"name":     object{"type": "Registrar Abuse Contact"},
@@ -172,7 +173,7 @@ func (n *Net) rdapDomain(server, name, self string) object {
 		})
 	}
 	doc["entities"] = entities
-	if has(quirks, "noclass") {
+	if slices.Contains(quirks, "noclass") {
 		delete(doc, "objectClassName")
 	}
 	return conform(doc)
@@ -228,15 +229,6 @@ func redactions() []object {
 			"reason":  object{"description": "Server policy"},
 		},
 	}
-}
-
-func has(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 // conform adds what every top-level answer carries (RFC 9083 section 4.1).

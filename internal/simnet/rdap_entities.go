@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -173,7 +174,7 @@ func (n *Net) rdapNetwork(w *Network, p netip.Prefix, self string) object {
 	}
 	entity := n.orgEntity(d, "registrant", n.RDAPURL(w.RIR)+"entity/"+rdapHandle(d), w.RIR == "arin" || w.RIR == "lacnic")
 	entities := []object{entity}
-	abuse := n.abuseEntity(d, "ABUSE-"+rdapHandle(d), has(w.Quirks, "oddjcard"))
+	abuse := n.abuseEntity(d, "ABUSE-"+rdapHandle(d), slices.Contains(w.Quirks, "oddjcard"))
 	switch {
 	case abuse == nil:
 	case w.RIR == "apnic": // the incident response team object
@@ -190,10 +191,10 @@ func (n *Net) rdapNetwork(w *Network, p netip.Prefix, self string) object {
 		doc["remarks"] = []object{{"description": []string{"Report abuse to " + d.decl.Abuse}}}
 	}
 	doc["entities"] = entities
-	if has(w.Quirks, "redacted") {
+	if slices.Contains(w.Quirks, "redacted") {
 		delete(doc, "entities")
 	}
-	if has(w.Quirks, "noclass") {
+	if slices.Contains(w.Quirks, "noclass") {
 		delete(doc, "objectClassName")
 	}
 	doc = conform(doc)

@@ -23,12 +23,14 @@ const (
 type siteState struct {
 	*Site
 	domain    *domainState // nil for a bare address
-	network   *Network
+	network   *Network     // where the content is; a hop changes it
+	addrs     []netip.Addr // of the content, likewise
 	cdn       *CDN
 	platform  *Platform
 	serves    string // one of the states above
 	downSince time.Time
 	relapsed  bool
+	cases     map[*desk]*deskCase
 }
 
 // up says whether a visitor with the right client finds the malicious content.
@@ -85,7 +87,6 @@ type index struct {
 	byDomain  map[string][]*desk
 	networks  map[string]*desk
 	registrar map[string]*desk
-	registers map[string]*desk // registries
 	edges     map[string]*CDN
 }
 
@@ -104,7 +105,7 @@ func buildIndex(w *World) *index {
 		domains: make(map[string]*domainState, len(w.Sites)), registry: map[string]*Registry{},
 		infra: map[string]*infraHost{}, whoisAddr: map[netip.Addr]string{},
 		mailboxes: map[string]*desk{}, byDomain: map[string][]*desk{},
-		networks: map[string]*desk{}, registrar: map[string]*desk{}, registers: map[string]*desk{}, edges: map[string]*CDN{},
+		networks: map[string]*desk{}, registrar: map[string]*desk{}, edges: map[string]*CDN{},
 	}
 	for i := range w.Registries {
 		for _, t := range w.Registries[i].TLDs {
@@ -142,7 +143,7 @@ func (x *index) addDesks(w *World) {
 	}
 	for i := range w.Registries {
 		r := &w.Registries[i]
-		x.registers[r.Name] = x.addDesk(w, &desk{name: r.Name, role: "registry", org: r.Org, domain: r.Domain, country: r.Country, decl: r.Desk, registry: r})
+		x.addDesk(w, &desk{name: r.Name, role: "registry", org: r.Org, domain: r.Domain, country: r.Country, decl: r.Desk, registry: r})
 	}
 	for domain, network := range w.ProviderMailboxes {
 		x.byDomain[strings.ToLower(domain)] = append(x.byDomain[strings.ToLower(domain)], x.networks[network])
@@ -240,7 +241,7 @@ func (x *index) addSites(w *World) {
 	}
 	for i := range w.Sites {
 		s := &w.Sites[i]
-		state := &siteState{Site: s, network: networks[s.Network], serves: s.State}
+		state := &siteState{Site: s, network: networks[s.Network], addrs: s.Addresses, serves: s.State}
 		if s.CDN != "" {
 			state.cdn = w.cdn(s.CDN)
 		}

@@ -13,6 +13,7 @@ type Stats struct {
 	AnswersFailed int                   `json:"answers_failed"`
 	AnswersQueued int                   `json:"answers_queued"`
 	Relapses      int                   `json:"relapses"`
+	Hops          int                   `json:"hops"`
 	NaturalDeaths int                   `json:"natural_deaths"`
 	SitesUp       int                   `json:"sites_up"`
 	SitesDown     int                   `json:"sites_down"`
@@ -77,7 +78,7 @@ type SiteStatus struct {
 
 func (s *siteState) status() SiteStatus {
 	out := SiteStatus{
-		Host: s.Host, Indicator: s.Indicator(), Class: s.Class, Up: s.up(), Serves: s.serves, Network: s.Network,
+		Host: s.Host, Indicator: s.Indicator(), Class: s.Class, Up: s.up(), Serves: s.serves, Network: s.network.Name,
 		Registrar: s.Registrar, CDN: s.CDN, Platform: s.Platform, Cloaked: s.Cloaked, DownSince: s.downSince, Relapsed: s.relapsed,
 	}
 	if s.domain != nil {

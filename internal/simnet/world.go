@@ -85,6 +85,9 @@ type Behaviour struct {
 	// Relapse is the share of sites that come back, RelapseAfter the time until then.
 	Relapse      float64 `yaml:"relapse" json:"relapse,omitempty"`
 	RelapseAfter *Delay  `yaml:"relapse_after" json:"relapse_after,omitempty"`
+	// Hop is the share of sites that, instead of coming back, appear on another
+	// network after RelapseAfter.
+	Hop float64 `yaml:"hop" json:"hop,omitempty"`
 	// Spoofed is the share of notices after which a stranger sends a forged bounce.
 	Spoofed float64 `yaml:"spoofed" json:"spoofed,omitempty"`
 }

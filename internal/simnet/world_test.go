@@ -55,6 +55,7 @@ func TestLoadWorldErrors(t *testing.T) {
 		{"rir", "rir: ripe", "rir: ripencc", "small.yaml:13: networks[0].rir"},
 		{"behaviour", "behaviour: prompt}", "behaviour: quick}", `small.yaml:16: networks[0].desk.behaviour: there is no behaviour "quick"`},
 		{"end", "ends: {notfound: 1}", "ends: {vanish: 1}", "small.yaml:3: behaviours.prompt.ends"},
+		{"prefix", "192.0.2.0/28", "192.0.2.0/99", "small.yaml:15:"},
 		{"duration", "median: 1h", "median: soon", "small.yaml:3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

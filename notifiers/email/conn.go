@@ -61,12 +61,13 @@ func (n *Notifier) connect(ctx context.Context, to *endpoint) (*conn, error) {
 		gomail.WithTLSConfig(tlsConfig),
 		gomail.WithTLSPolicy(n.policy(to)),
 		gomail.WithoutSMTPUTF8(),
-		gomail.WithDialContextFunc(func(ctx context.Context, _, _ string) (net.Conn, error) {
-			raw, err := n.cfg.Dial(ctx, "tcp", to.address)
+		gomail.WithDialContextFunc(func(dialing context.Context, _, _ string) (net.Conn, error) {
+			raw, err := n.cfg.Dial(dialing, "tcp", to.address)
 			if err != nil {
 				return nil, err
 			}
 			w = &wire{Conn: raw, left: maxReadPerMail}
+			// Not the context of the call: go-mail cancels that on return.
 			release = context.AfterFunc(ctx, w.abort)
 			if to.implicitTLS {
 				return tls.Client(w, tlsConfig), nil

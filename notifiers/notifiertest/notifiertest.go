@@ -153,8 +153,11 @@ func runCancel(t *testing.T, h Harness) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			go func() {
-				<-relay.Reached()
-				cancel()
+				select {
+				case <-relay.Reached():
+					cancel()
+				case <-ctx.Done():
+				}
 			}()
 			d := h.New(t, relay.Addr, patience, 1).Send(ctx, Notice(1, tc.behaviour))
 			if d.Outcome != tc.outcome {

@@ -83,6 +83,7 @@ func NewRelay(t testing.TB) *Relay {
 	t.Cleanup(func() {
 		stop()
 		_ = server.Close()
+		_ = listener.Close() // Close misses a listener that Serve has not yet seen
 		<-done
 	})
 	return r

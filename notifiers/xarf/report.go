@@ -175,10 +175,8 @@ func (r *report) classify(req *takedown.NoticeRequest) {
 		r.Category, r.Type = "infrastructure", "botnet"
 		r.C2Server = req.Indicator.Host
 		r.CompromiseEvidence = "reported as a command-and-control server"
-		if len(req.Descriptions) > 0 {
-			r.CompromiseEvidence = clean(req.Descriptions[0], maxDescription)
-		} else if req.Observation != "" {
-			r.CompromiseEvidence = clean(req.Observation, maxDescription)
+		if said := prose(append([]string{req.Observation}, req.Descriptions...)); said != "" {
+			r.CompromiseEvidence = said
 		}
 	case takedown.ClassSpam:
 		r.Category, r.Type, r.Protocol = "messaging", "spam", "other"
@@ -197,21 +195,27 @@ func (r *report) classify(req *takedown.NoticeRequest) {
 	}
 }
 
-// describe joins what people said, bounded by the core schema.
+// describe joins what people said.
 func (r *report) describe(req *takedown.NoticeRequest) {
 	var parts []string
 	if r.URL != "" && req.Indicator.Kind != takedown.KindURL {
 		parts = append(parts, "The URL was formed from the host name or address; its scheme was not observed.")
 	}
-	parts = append(parts, req.Observation)
-	parts = append(parts, req.Descriptions...)
+	r.Description = prose(append(append(parts, req.Observation), req.Descriptions...))
+}
+
+// mailbox finds mail addresses, which name persons and prove nothing.
+var mailbox = regexp.MustCompile(`[^\s<>"'(),;:=/?&]+@[^\s<>"'(),;:=/?&]+`)
+
+// prose joins sentences within the bound of the core schema.
+func prose(parts []string) string {
 	var kept []string
 	for _, p := range parts {
-		if p = clean(p, 600); p != "" {
+		if p = clean(mailbox.ReplaceAllString(p, "(mail address removed)"), 600); p != "" {
 			kept = append(kept, p)
 		}
 	}
-	r.Description = clean(strings.Join(kept, " "), maxDescription)
+	return clean(strings.Join(kept, " "), maxDescription)
 }
 
 // domainPattern is the schema's own pattern for content.domain.
@@ -232,6 +236,9 @@ func contentURL(i takedown.Indicator) string {
 // source identifies what the recipient runs: an address for those who run
 // networks, the name for those who run names.
 func source(req *takedown.NoticeRequest) string {
+	if a, ok := req.Indicator.Addr(); ok {
+		return a.String()
+	}
 	if req.Role != takedown.RoleRegistrar && req.Role != takedown.RoleRegistry && len(req.Addresses) > 0 {
 		if a, err := netip.ParseAddr(req.Addresses[0]); err == nil {
 			return a.String()

@@ -3,6 +3,7 @@ package dns
 import (
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 )
 
@@ -34,7 +35,7 @@ func parseServer(spec string) (server, error) {
 	if err != nil {
 		host, p = strings.Trim(rest, "[]"), port
 	}
-	if host == "" || p == "" || strings.ContainsAny(host, "/ #") {
+	if n, err := strconv.ParseUint(p, 10, 16); host == "" || err != nil || n == 0 || strings.ContainsAny(host, "/ #") {
 		return s, fmt.Errorf("dns server %q is neither host:port nor tls://host:port#name", spec)
 	}
 	if s.name == "" {

@@ -5,10 +5,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-)
 
-// maxPrefixes bounds how many prefixes one range is cut into.
-const maxPrefixes = 64
+	"desist/resolvers/prefix"
+)
 
 // cidrs returns the prefixes of an ip network object: from the cidr0 extension,
 // else from the range, else from the handle.
@@ -29,7 +28,7 @@ func (o object) cidrs() []netip.Prefix {
 	start, err1 := parseAddr(o.text("startAddress"))
 	end, err2 := parseAddr(o.text("endAddress"))
 	if err1 == nil && err2 == nil {
-		return rangePrefixes(start, end)
+		return prefix.Range(start, end)
 	}
 	if p, err := netip.ParsePrefix(o.text("handle")); err == nil {
 		return []netip.Prefix{p.Masked()}
@@ -57,35 +56,4 @@ func parseAddr(s string) (netip.Addr, error) {
 		b[i] = byte(n)
 	}
 	return netip.AddrFrom4(b), nil
-}
-
-// rangePrefixes cuts an inclusive range into the fewest prefixes.
-func rangePrefixes(start, end netip.Addr) []netip.Prefix {
-	var prefixes []netip.Prefix
-	if start.BitLen() != end.BitLen() {
-		return nil
-	}
-	for start.IsValid() && start.Compare(end) <= 0 && len(prefixes) < maxPrefixes {
-		bits := start.BitLen()
-		for bits > 0 {
-			wider, err := start.Prefix(bits - 1)
-			if err != nil || wider.Addr() != start || lastAddr(wider).Compare(end) > 0 {
-				break
-			}
-			bits--
-		}
-		p := netip.PrefixFrom(start, bits)
-		prefixes = append(prefixes, p)
-		start = lastAddr(p).Next()
-	}
-	return prefixes
-}
-
-func lastAddr(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for bit := p.Bits(); bit < len(b)*8; bit++ {
-		b[bit/8] |= 0x80 >> (bit % 8)
-	}
-	a, _ := netip.AddrFromSlice(b)
-	return a
 }

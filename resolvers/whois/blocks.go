@@ -2,6 +2,7 @@ package whois
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -46,12 +47,13 @@ type document struct {
 }
 
 var (
-	keyValue  = regexp.MustCompile(`^([^:\[\]{}<>"]{1,60}?)[ .\t]*:+(?:[ \t]+|$)(.*)$`)
-	bracketed = regexp.MustCompile(`^(?:[a-z]{1,2}\.\s*)?\[([^\[\]]{2,60})\]\s*(.*)$`)
-	tabbed    = regexp.MustCompile(`^([A-Z][A-Za-z ]{2,30})\t+(\S.*)$`)
-	spaced    = regexp.MustCompile(`^(Record|Domain) (created|expires|will expire|registered|updated|modified|last updated)(?: on|:)?:?\s+(\d.*)$`)
-	hostLike  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]*\.)+[A-Za-z][A-Za-z0-9-]*\.?$`)
-	endOfData = regexp.MustCompile(`(?i)^>>> |^(the )?(data|information) in .*(whois|database)|^terms of use|^notice:|^-- $`)
+	keyValue      = regexp.MustCompile(`^([^:\[\]{}<>"]{1,60}?)[ .\t]*:+(?:[ \t]+|$)(.*)$`)
+	bracketed     = regexp.MustCompile(`^(?:[a-z]{1,2}\.\s*)?\[([^\[\]]{2,60})\]\s*(.*)$`)
+	tabbed        = regexp.MustCompile(`^([A-Z][A-Za-z ]{2,30})\t+(\S.*)$`)
+	spaced        = regexp.MustCompile(`^(Record|Domain) (created|expires|will expire|registered|updated|modified|last updated)(?: on|:)?:?\s+(\d.*)$`)
+	hostLike      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]*\.)+[A-Za-z][A-Za-z0-9-]*\.?$`)
+	anotherRecord = regexp.MustCompile(`(?i)^domain name:\s+\S`)
+	endOfData     = regexp.MustCompile(`(?i)^>>> |^(the )?(data|information) in .*(whois|database)|^terms of use|^notice:|^-- $`)
 )
 
 // layout keeps track of headings while lines are read.
@@ -62,73 +64,81 @@ type layout struct {
 	indent  int    // of the heading
 	open    bool   // the heading's lines may follow without a key
 	blank   bool   // the last line was empty
+	filled  bool   // something stands under the heading
 	lastKey string // for values that go on in the next line
+	next    []string
+	ended   bool // the record is over
 }
 
 // parseBlocks cuts text into blocks.
 func parseBlocks(text string) document {
 	var l layout
-	for line := range strings.SplitSeq(text, "\n") {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
 		if len(line) > 2048 {
 			line = line[:2048] // a record's lines are short; legal text may be cut
 		}
-		if !l.line(strings.TrimRight(line, " \t\r")) {
-			break
-		}
+		l.next = lines[i+1:]
+		l.line(strings.TrimRight(line, " \t\r"))
 	}
 	l.flush()
 	return l.doc
 }
 
-// line takes one line, and reports whether more may follow.
-func (l *layout) line(line string) bool {
+// line takes one line.
+func (l *layout) line(line string) {
 	text := strings.TrimSpace(line)
 	indent := len(line) - len(strings.TrimLeft(line, " \t"))
+	if l.ended && !anotherRecord.MatchString(text) {
+		return // terms of use, until a registrar's answer follows the registry's
+	}
+	l.ended = false
 	switch {
 	case text == "":
 		l.blank = true
 		if l.section == "" || !l.open {
 			l.flush()
 		}
-		return true
+		return
 	case text[0] == '%' || text[0] == '#':
 		l.doc.comments = append(l.doc.comments, strings.TrimSpace(strings.TrimLeft(text, "%#")))
 		l.flush()
 		l.section, l.open, l.blank = "", false, false
-		return true
+		return
 	case endOfData.MatchString(text) && len(l.doc.blocks)+len(l.current) > 0:
-		return false
+		l.ended = true
+		l.flush()
+		return
 	}
 	// A heading ends where the indentation returns to it.
-	if l.section != "" && indent <= l.indent && (l.blank || !l.open || l.indent > 0) {
+	if l.section != "" && indent <= l.indent && (l.blank && l.filled || !l.open || l.indent > 0) {
 		l.endSection(text)
 	}
 	l.blank = false
 	if m := spaced.FindStringSubmatch(text); m != nil {
 		l.add(strings.ToLower(m[1]+" "+m[2]), m[3], "")
-		return true
+		return
 	}
 	if m := bracketed.FindStringSubmatch(text); m != nil {
 		l.add(normalKey(m[1]), m[2], l.section)
-		return true
+		return
 	}
 	if m := tabbed.FindStringSubmatch(line); m != nil && l.section == "" {
 		l.heading(normalKey(m[1]), indent)
 		l.add(normalKey(m[1]), m[2], "")
-		return true
+		return
 	}
 	if m := keyValue.FindStringSubmatch(text); m != nil && !strings.HasPrefix(m[2], "//") {
 		key, value := normalKey(m[1]), strings.TrimSpace(m[2])
 		if value == "" {
-			l.heading(key, indent)
-			return true
+			l.empty(key, indent)
+			return
 		}
 		l.add(key, value, l.section)
 		l.lastKey = key
-		return true
+		return
 	}
 	l.bare(text, indent)
-	return true
 }
 
 // bare takes a line without a key: a value under a heading, or a heading itself.
@@ -146,13 +156,33 @@ func (l *layout) bare(text string, indent int) {
 	}
 }
 
+// genericKeys say nothing without a heading above them.
+var genericKeys = []string{"name", "org", "organization", "organisation", "nserver", "contact", "handle", "id", "company"}
+
+// empty takes a key without a value. It is a heading if what follows is indented,
+// has no key or a generic one; else the registry just has nothing to say there.
+func (l *layout) empty(key string, indent int) {
+	for _, line := range l.next {
+		text := strings.TrimSpace(line)
+		if text == "" {
+			continue
+		}
+		deeper := len(line)-len(strings.TrimLeft(line, " \t")) > indent
+		m := keyValue.FindStringSubmatch(text)
+		if deeper || m == nil || slices.Contains(genericKeys, normalKey(m[1])) {
+			l.heading(key, indent)
+		}
+		return
+	}
+}
+
 func (l *layout) heading(key string, indent int) {
-	l.section, l.indent, l.open, l.lastKey = key, indent, true, ""
+	l.section, l.indent, l.open, l.filled, l.lastKey = key, indent, true, false, ""
 }
 
 func (l *layout) endSection(next string) {
 	// Below an unindented heading, a list of hosts needs no indentation.
-	if l.indent == 0 && l.open && !l.blank && hostLike.MatchString(firstWord(next)) {
+	if l.indent == 0 && l.open && (!l.blank || !l.filled) && hostLike.MatchString(firstWord(next)) {
 		return
 	}
 	l.section, l.open = "", false
@@ -160,6 +190,7 @@ func (l *layout) endSection(next string) {
 
 func (l *layout) add(key, value, section string) {
 	l.current = append(l.current, field{key, strings.TrimSpace(value), section})
+	l.filled = true
 }
 
 func (l *layout) flush() {

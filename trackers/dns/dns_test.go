@@ -108,7 +108,7 @@ func zone(t *testing.T, records ...string) mdns.HandlerFunc {
 
 func client(t *testing.T, servers ...string) *dns.Client {
 	t.Helper()
-	c, err := dns.NewClient(dns.ClientConfig{Servers: servers, Timeout: 300 * time.Millisecond})
+	c, err := dns.NewClient(dns.ClientConfig{Servers: servers, Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
+	"golang.org/x/net/html/charset"
 
 	"desist/takedown"
 )
@@ -54,8 +55,27 @@ func Analyse(contentType string, body []byte) Page {
 		return Page{Fingerprint: fingerprint("raw", media, string(magic))}
 	}
 	var d document
-	d.read(body)
+	d.read(decode(contentType, body))
 	return d.page()
+}
+
+// decode turns the body into UTF-8 by the encoding that the header or the page
+// itself names (WHATWG Encoding). What is valid UTF-8 already stays as it is,
+// whatever it calls itself; the end may be cut within a character.
+func decode(contentType string, body []byte) []byte {
+	whole := body
+	for range utf8.UTFMax - 1 {
+		if len(whole) == 0 || utf8.Valid(whole) {
+			return body
+		}
+		whole = whole[:len(whole)-1]
+	}
+	encoding, _, _ := charset.DetermineEncoding(body[:min(len(body), 1024)], contentType)
+	decoded, err := encoding.NewDecoder().Bytes(body)
+	if err != nil {
+		return body
+	}
+	return decoded
 }
 
 // document gathers what the tokens of a page show.

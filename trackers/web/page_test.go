@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/encoding/charmap"
+	japaneseenc "golang.org/x/text/encoding/japanese"
+
 	"desist/takedown"
 )
 
@@ -118,6 +121,30 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("verdict %s (%s), want %s", got, detail, tt.want)
 			}
 		})
+	}
+}
+
+// Old pages are not in UTF-8, and the ends of long ones are cut off.
+func TestEncodings(t *testing.T) {
+	russian := page("Сайт", "<p>Работа сайта приостановлена.</p>")
+	cp1251, err := charmap.Windows1251.NewEncoder().String(russian)
+	if err != nil {
+		t.Fatal(err)
+	}
+	japanese := page("お知らせ", "<p>このアカウントは停止されています。</p>")
+	sjis, err := japaneseenc.ShiftJIS.NewEncoder().String(japanese)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ contentType, body string }{
+		"windows-1251 by header":       {"text/html; charset=windows-1251", cp1251},
+		"Shift_JIS by the page itself": {"text/html", strings.Replace(sjis, "<title>", `<meta charset="shift_jis"><title>`, 1)},
+		"UTF-8 under a false name":     {"text/html; charset=iso-8859-1", russian},
+		"UTF-8 cut in a character":     {"text/html", russian + "\xd0"},
+	} {
+		if p := Analyse(tt.contentType, []byte(tt.body)); !p.Suspended {
+			t.Errorf("%s: the suspension was not read; title %q", name, p.Title)
+		}
 	}
 }
 

@@ -114,6 +114,10 @@ func (p *Probe) Observe(ctx context.Context, target trackers.Target) []takedown.
 	var observations []takedown.Observation
 	for _, profile := range p.cfg.Profiles {
 		best := visit.all(ctx, links, profile)
+		if visit.stale && best.verdict == takedown.VerdictGone {
+			best.verdict = takedown.VerdictUnclear
+			best.detail = "the name could not be looked up, and at its last known addresses: " + best.detail
+		}
 		if best.belowHTTP {
 			return append(observations, p.observation(best, "connect"))
 		}

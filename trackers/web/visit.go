@@ -47,6 +47,10 @@ type visit struct {
 	target    trackers.Target
 	isAddress bool // the indicator is an address, not a page at one
 	resolved  map[string]resolution
+	// stale is true when the target's last known addresses stand in for a name
+	// that could not be looked up. They can show that it is up, never that it is
+	// gone.
+	stale bool
 }
 
 type resolution struct {
@@ -77,8 +81,8 @@ func (v *visit) all(ctx context.Context, links []*url.URL, profile Profile) resu
 		}
 		belowHTTP := best.belowHTTP && r.belowHTTP
 		switch {
-		case best.noTLS && !r.noTLS:
-			best = r // the other scheme decides
+		case best.noTLS && !r.belowHTTP:
+			best = r // nobody is served over TLS, so plain HTTP decides
 		case best.verdict == r.verdict:
 			if deeper(r.layer, best.layer) {
 				best = r
@@ -308,8 +312,23 @@ func (v *visit) resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 	if err == nil && len(addresses) == 0 {
 		err = takedown.NotFound(fmt.Errorf("trackers/web: %s has no address", host))
 	}
+	if err != nil && takedown.KindOf(err) != takedown.KindNotFound && host == v.target.Indicator.Host {
+		if last := parse(v.target.Addresses); len(last) > 0 {
+			addresses, err, v.stale = last, nil, true
+		}
+	}
 	v.resolved[host] = resolution{addresses, err}
 	return addresses, err
+}
+
+func parse(list []string) []netip.Addr {
+	var addresses []netip.Addr
+	for _, s := range list {
+		if a, err := netip.ParseAddr(s); err == nil {
+			addresses = append(addresses, a)
+		}
+	}
+	return addresses
 }
 
 // addresses lists what the target's own host resolved to.

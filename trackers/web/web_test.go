@@ -193,6 +193,9 @@ func TestNoTLSForTheHost(t *testing.T) {
 			p := newProbe(t, web.Config{HTTPPort: plain, HTTPSPort: tlsPort})
 			expect(t, p, trackers.Target{Indicator: domain("bad.example")}, takedown.VerdictGone, takedown.LayerContent)
 			expect(t, p, trackers.Target{Indicator: link(t, "https://bad.example/")}, takedown.VerdictUnclear, takedown.LayerContent)
+			// A server that only refuses handshakes is there all the same.
+			p = newProbe(t, web.Config{HTTPSPort: tlsPort})
+			expect(t, p, trackers.Target{Indicator: domain("bad.example")}, takedown.VerdictUnclear, takedown.LayerContent)
 		})
 	}
 }
@@ -261,6 +264,17 @@ func TestNameLayer(t *testing.T) {
 	expect(t, p, trackers.Target{Indicator: domain("bad.example")}, takedown.VerdictGone, takedown.LayerName)
 	p = newProbe(t, web.Config{Resolver: failing{errors.New("timeout")}})
 	expect(t, p, trackers.Target{Indicator: domain("bad.example")}, takedown.VerdictUnclear, takedown.LayerHost)
+}
+
+// The last known addresses can show that the target is up, never that it is
+// gone.
+func TestLastKnownAddresses(t *testing.T) {
+	broken := failing{errors.New("timeout")}
+	target := trackers.Target{Indicator: domain("bad.example"), Addresses: []string{"127.0.0.1", "odd"}}
+	up := serveHTTP(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<title>Sign in</title><p>hello</p>") })
+	expect(t, newProbe(t, web.Config{Resolver: broken, HTTPPort: up}), target, takedown.VerdictUp, takedown.LayerContent)
+	expect(t, newProbe(t, web.Config{Resolver: broken}), target, takedown.VerdictUnclear, takedown.LayerHost)
+	expect(t, newProbe(t, web.Config{Resolver: hosts{}}), target, takedown.VerdictGone, takedown.LayerName)
 }
 
 func TestRedirects(t *testing.T) {
@@ -349,7 +363,7 @@ func TestBounds(t *testing.T) {
 	expect(t, newProbe(t, web.Config{HTTPPort: big, MaxBody: 4096}), trackers.Target{Indicator: link(t, "http://bad.example/")}, takedown.VerdictUp, takedown.LayerContent)
 
 	silent := serveHTTP(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	seen := expect(t, newProbe(t, web.Config{HTTPPort: silent, RequestTimeout: 30 * time.Millisecond}),
+	seen := expect(t, newProbe(t, web.Config{HTTPPort: silent, RequestTimeout: 200 * time.Millisecond}),
 		trackers.Target{Indicator: link(t, "http://bad.example/")}, takedown.VerdictUnclear, takedown.LayerContent)
 	if !strings.Contains(seen[0].Detail, "timed out") {
 		t.Errorf("detail %q", seen[0].Detail)
@@ -364,4 +378,24 @@ func TestNewRefuses(t *testing.T) {
 	if _, err := web.New(web.Config{}); err == nil {
 		t.Error("a probe without resolver and dialer was accepted")
 	}
+}
+
+// BenchmarkObserve is what one check of a page costs on loopback, server
+// included.
+func BenchmarkObserve(b *testing.B) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "<title>Sign in</title><form action=/a><input type=password></form>")
+	}))
+	b.Cleanup(s.Close)
+	p, err := web.New(web.Config{Resolver: hosts{"bad.example": loopback}, DialContext: new(net.Dialer).DialContext, HTTPPort: port(s)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	target := trackers.Target{Indicator: takedown.Indicator{Kind: takedown.KindURL, Value: "http://bad.example/", Host: "bad.example"}}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			p.Observe(context.Background(), target)
+		}
+	})
 }

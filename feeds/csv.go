@@ -234,7 +234,7 @@ func confidence(share, percent string) (float64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	n, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+	n, err := strconv.ParseFloat(strings.Replace(strings.TrimSuffix(text, "%"), ",", ".", 1), 64)
 	if share == "" || n > 1 || strings.HasSuffix(text, "%") {
 		n /= 100
 	}

@@ -90,6 +90,27 @@ func (f *feed) each(do func(where string, value json.RawMessage) error) error {
 	return nil
 }
 
+// unreadable reports a value that is not what the format promises: the end of
+// the feed if it is the document, a bad row if it is an element.
+func (f *feed) unreadable(where, what string, err error) error {
+	if where == "" {
+		return takedown.Permanent(fmt.Errorf("the document is not a %s: %w", what, plain(err)))
+	}
+	return f.fail(entry{where: where}, fmt.Errorf("it is not a %s: %w", what, plain(err)))
+}
+
+// plain says a type error in the words of the document instead of Go's.
+func plain(err error) error {
+	var wrongType *json.UnmarshalTypeError
+	if !errors.As(err, &wrongType) {
+		return err
+	}
+	if wrongType.Field == "" {
+		return fmt.Errorf("it is a JSON %s", wrongType.Value)
+	}
+	return fmt.Errorf("the field %s is a JSON %s", wrongType.Field, wrongType.Value)
+}
+
 func index(prefix string, i int) string { return prefix + "[" + strconv.Itoa(i) + "]" }
 
 // join puts a dot between the parts of a path.
@@ -110,14 +131,16 @@ func (f *feed) readJSON() error {
 			Submissions []json.RawMessage `json:"submissions"`
 		}
 		if json.Unmarshal(value, &wrapper) == nil && wrapper.Indicator == nil {
-			for name, list := range map[string][]json.RawMessage{"indicators": wrapper.Indicators, "submissions": wrapper.Submissions} {
-				for i, element := range list {
-					if err := f.jsonMessage(entry{where: index(join(where, name), i)}, element); err != nil {
-						return err
-					}
+			name, list := "indicators", wrapper.Indicators
+			if list == nil {
+				name, list = "submissions", wrapper.Submissions
+			}
+			for i, element := range list {
+				if err := f.jsonMessage(entry{where: index(join(where, name), i)}, element); err != nil {
+					return err
 				}
 			}
-			if wrapper.Indicators != nil || wrapper.Submissions != nil {
+			if list != nil {
 				return nil
 			}
 		}
@@ -161,7 +184,7 @@ func (f *feed) jsonMessage(e entry, value json.RawMessage) error {
 		return f.accept(e)
 	}
 	if err := json.Unmarshal(value, &e.message); err != nil {
-		return f.fail(e, fmt.Errorf("it is not a submission: %w; give an object with indicator and class", err))
+		return f.fail(e, fmt.Errorf("it is not a submission: %w; give an object with indicator and class", plain(err)))
 	}
 	if e.message.Indicator == "" {
 		return f.fail(e, errors.New(`the field "indicator" is missing or empty; give a domain, a URL or an IP address`))

@@ -55,7 +55,7 @@ func (f *feed) readMISP() error {
 			Response json.RawMessage `json:"response"`
 		}
 		if err := json.Unmarshal(value, &envelope); err != nil {
-			return takedown.Permanent(fmt.Errorf("%s is not a MISP event: %w", pathOr(where), err))
+			return f.unreadable(where, "MISP event", err)
 		}
 		if envelope.Response == nil {
 			return f.mispEnvelope(where, value)
@@ -95,7 +95,7 @@ func (f *feed) mispEnvelope(where string, value json.RawMessage) error {
 		err = json.Unmarshal(value, &event)
 	}
 	if err != nil {
-		return f.fail(entry{where: pathOr(where)}, fmt.Errorf("it is not a MISP event: %w", err))
+		return f.fail(entry{where: pathOr(where)}, fmt.Errorf("it is not a MISP event: %w", plain(err)))
 	}
 	if event.Attribute == nil && event.Object == nil && event.Info == "" {
 		return f.fail(entry{where: pathOr(where)}, errors.New("it is not a MISP event: it has neither Attribute nor Object"))
@@ -118,7 +118,7 @@ func (f *feed) mispEvent(where string, event mispEvent) error {
 		path := index(join(where, "Object"), i)
 		var object mispObject
 		if err := json.Unmarshal(raw, &object); err != nil {
-			if err := f.fail(entry{where: path}, fmt.Errorf("it is not a MISP object: %w", err)); err != nil {
+			if err := f.fail(entry{where: path}, fmt.Errorf("it is not a MISP object: %w", plain(err))); err != nil {
 				return err
 			}
 			continue
@@ -163,7 +163,7 @@ func (f *feed) mispAttribute(where string, raw json.RawMessage, common mispConte
 	e := entry{where: where}
 	var a mispAttribute
 	if err := json.Unmarshal(raw, &a); err != nil {
-		return f.fail(e, fmt.Errorf("it is not a MISP attribute: %w", err))
+		return f.fail(e, fmt.Errorf("it is not a MISP attribute: %w", plain(err)))
 	}
 	e.raw = string(a.Value)
 	values := mispValues(a.Type, string(a.Value))

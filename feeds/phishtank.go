@@ -32,7 +32,7 @@ func (f *feed) phishTankEntry(where string, raw json.RawMessage) error {
 		Target string `json:"target"`
 	}
 	if err := json.Unmarshal(raw, &phish); err != nil {
-		return f.fail(e, fmt.Errorf("it is not a PhishTank entry: %w", err))
+		return f.fail(e, fmt.Errorf("it is not a PhishTank entry: %w", plain(err)))
 	}
 	e.raw = phish.URL
 	if phish.URL == "" {

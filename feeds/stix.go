@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"desist/takedown"
 )
 
 // A stixObject has the properties that we use, of any STIX 2.1 type.
@@ -50,7 +48,7 @@ func (f *feed) readSTIX() error {
 		o := stixObject{where: where}
 		if err := json.Unmarshal(raw, &o); err != nil {
 			broken = append(broken, entry{where: where})
-			faults = append(faults, fmt.Errorf("it is not a STIX object: %w", err))
+			faults = append(faults, fmt.Errorf("it is not a STIX object: %w", plain(err)))
 			return
 		}
 		objects = append(objects, o)
@@ -60,7 +58,7 @@ func (f *feed) readSTIX() error {
 			Objects []json.RawMessage `json:"objects"`
 		}
 		if err := json.Unmarshal(value, &bundle); err != nil {
-			return takedown.Permanent(fmt.Errorf("%s is not a STIX bundle: %w", pathOr(where), err))
+			return f.unreadable(where, "STIX bundle", err)
 		}
 		for i, raw := range bundle.Objects {
 			add(index(join(where, "objects"), i), raw)

@@ -59,13 +59,20 @@ func (f *feed) textLine(l line, implied takedown.Class) error {
 	return nil
 }
 
-// uncovered returns the names and addresses of a sentence that are not merely
-// the host of a URL or of an e-mail address in the same sentence.
+// uncovered returns the names and addresses of a sentence that are
+// indicators themselves: not the host of a URL or of an e-mail address in the same
+// sentence, and not what stands in the path of a URL, where archive.zip is a
+// file and a domain may be a victim's.
 func uncovered(found indicator.Extraction) []string {
 	covered := map[string]bool{}
+	var paths strings.Builder
 	for _, u := range found.URLs {
 		if ind, err := indicator.Parse(u); err == nil {
 			covered[ind.Host] = true
+		}
+		_, rest, _ := strings.Cut(u, "://")
+		if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+			paths.WriteString(strings.ToLower(rest[i:]))
 		}
 	}
 	for _, m := range found.Emails {
@@ -74,9 +81,10 @@ func uncovered(found indicator.Extraction) []string {
 	var values []string
 	for _, value := range append(found.Domains, found.IPs...) {
 		ind, err := indicator.Parse(value)
-		if err != nil || !covered[ind.Host] && !covered[value] {
-			values = append(values, value)
+		if err == nil && covered[ind.Host] || covered[value] || strings.Contains(paths.String(), value) {
+			continue
 		}
+		values = append(values, value)
 	}
 	return values
 }

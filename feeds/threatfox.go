@@ -34,7 +34,7 @@ func (f *feed) readThreatFox() error {
 	return f.each(func(where string, value json.RawMessage) error {
 		var top map[string]json.RawMessage
 		if err := json.Unmarshal(value, &top); err != nil {
-			return takedown.Permanent(fmt.Errorf("%s is not a ThreatFox answer: %w", pathOr(where), err))
+			return f.unreadable(where, "ThreatFox answer", err)
 		}
 		if top["ioc"] != nil || top["ioc_value"] != nil { // an array of entries
 			return f.threatFoxIOC(where, "", value)
@@ -65,7 +65,7 @@ func (f *feed) threatFoxIOC(where, key string, raw json.RawMessage) error {
 	e := entry{where: where}
 	var ioc threatFoxIOC
 	if err := json.Unmarshal(raw, &ioc); err != nil {
-		return f.fail(e, fmt.Errorf("it is not a ThreatFox entry: %w", err))
+		return f.fail(e, fmt.Errorf("it is not a ThreatFox entry: %w", plain(err)))
 	}
 	msg := &e.message
 	if msg.Indicator = ioc.IOC; msg.Indicator == "" {

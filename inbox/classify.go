@@ -55,7 +55,7 @@ func (m *message) prove(v Verifier, r *takedown.Reply) {
 			for _, address := range mailbox.FindAllString(value, 20) {
 				if leg, seq, ok := v.VerifyToken(address); ok {
 					tokens[notice{leg, seq}] = true
-					r.LegID = leg
+					r.LegID, r.Seq = leg, seq
 				}
 			}
 		}
@@ -66,11 +66,11 @@ func (m *message) prove(v Verifier, r *takedown.Reply) {
 			continue
 		}
 		if tokens[notice{leg, seq}] {
-			r.CaseID, r.LegID, r.Authentic = caseID, leg, true
+			r.CaseID, r.LegID, r.Seq, r.Authentic = caseID, leg, seq, true
 			return
 		}
 		if r.CaseID == 0 && len(tokens) == 0 {
-			r.CaseID, r.LegID = caseID, leg
+			r.CaseID, r.LegID, r.Seq = caseID, leg, seq
 		}
 	}
 }

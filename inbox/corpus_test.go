@@ -114,4 +114,12 @@ func TestCorpus(t *testing.T) {
 	}
 	t.Logf("class %d of %d; recipients found %d of %d, reason right %d, permanent right %d (wrongly dead %d), status right %d",
 		class, files, recipients, counted, reason, permanent, wrongDead, status)
+	// Floors a little below what is reached, to notice a step back.
+	for name, share := range map[string]struct{ got, of, percent int }{
+		"class": {class, files, 97}, "recipients": {recipients, counted, 94}, "reason": {reason, counted, 69}, "permanent": {permanent, counted, 79},
+	} {
+		if share.got*100 < share.of*share.percent {
+			t.Errorf("%s: %d of %d is below %d %%", name, share.got, share.of, share.percent)
+		}
+	}
 }

@@ -19,6 +19,7 @@ const (
 	maxParts   = 500     // lines that could be MIME delimiters
 	maxNesting = 20      // multipart headers
 	maxText    = 256 << 10
+	maxHeader  = 256 << 10
 )
 
 // fields is a header whose names are in canonical form.
@@ -75,6 +76,9 @@ func parseMIME(raw []byte) (root *enmime.Part, err error) {
 			err = fmt.Errorf("the MIME parser failed: %v", r)
 		}
 	}()
+	if end := bytes.Index(raw, []byte("\n\n")); end > maxHeader || end < 0 && len(raw) > maxHeader {
+		return nil, fmt.Errorf("the header is longer than %d bytes", maxHeader)
+	}
 	if n := bytes.Count(raw, []byte("\n--")); n > maxParts {
 		return nil, fmt.Errorf("%d lines look like MIME delimiters", n)
 	}
@@ -149,23 +153,26 @@ func (m *message) splitReturned() {
 // parseFields reads header fields and passes over whatever is none.
 func parseFields(head []byte) fields {
 	f := fields{}
-	name := ""
-	for line := range strings.SplitSeq(takedown.CleanText(string(head)), "\n") {
-		if (strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")) && name != "" {
-			values := f[name]
-			if last := len(values) - 1; len(values[last]) < maxText {
-				values[last] += " " + strings.TrimSpace(line)
-			}
-			continue
+	name, value := "", []byte(nil)
+	store := func() {
+		if name != "" {
+			f[name] = append(f[name], string(value))
 		}
-		key, value, found := strings.Cut(line, ":")
-		if !found || key == "" || strings.ContainsAny(key, " \t") {
-			name = ""
-			continue
-		}
-		name = textproto.CanonicalMIMEHeaderKey(key)
-		f[name] = append(f[name], strings.TrimSpace(value))
+		name, value = "", nil
 	}
+	head = head[:min(len(head), maxHeader)]
+	for line := range strings.SplitSeq(takedown.CleanText(string(head)), "\n") {
+		if strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t") {
+			value = append(append(value, ' '), strings.TrimSpace(line)...)
+			continue
+		}
+		store()
+		key, rest, found := strings.Cut(line, ":")
+		if found && key != "" && !strings.ContainsAny(key, " \t") {
+			name, value = textproto.CanonicalMIMEHeaderKey(key), []byte(strings.TrimSpace(rest))
+		}
+	}
+	store()
 	return f
 }
 

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"desist/takedown"
@@ -42,77 +43,82 @@ type Deliver struct {
 // Name implements Stage.
 func (*Deliver) Name() takedown.Stage { return takedown.StageDeliver }
 
+// An attempt is one delivery of one leg, under way.
 type attempt struct {
-	work     *Work
 	leg      *takedown.Leg
 	notice   takedown.Notice
 	delivery takedown.Delivery
 }
 
 // Run implements Stage.
-func (s *Deliver) Run(ctx context.Context, now time.Time, batch []*Work) {
-	attempts, begun := s.begin(ctx, now, batch)
-	if len(attempts) > 0 {
-		changes := make([]*takedown.Change, len(begun))
-		for i, w := range begun {
-			changes[i] = &w.Change
-		}
-		lost, err := s.Store.Commit(ctx, now, s.SweepAfter, changes)
-		gone := make(map[int64]bool, len(lost))
-		for _, id := range lost {
-			gone[id] = true
-		}
-		kept := attempts[:0]
-		for _, a := range attempts {
-			switch {
-			case err != nil:
-				a.work.Err = err
-			case gone[a.work.Case.ID]:
-				a.work.Case = nil // another worker has it
-			default:
-				kept = append(kept, a)
+func (s *Deliver) Run(ctx context.Context, now time.Time, batch []*Work) { run(ctx, s, now, batch) }
+
+// Stream implements Streamer.
+func (s *Deliver) Stream(ctx context.Context, now time.Time, batch []*Work, done func(*Work)) {
+	attempts := s.begin(ctx, now, batch)
+	s.record(ctx, now, attempts)
+	each(batch, s.Connections, done, func(w *Work) {
+		for _, a := range attempts[w] {
+			if w.Err != nil || w.Case == nil {
+				return
 			}
+			s.send(ctx, w, a)
 		}
-		attempts = kept
-		for _, w := range begun {
-			w.Deliveries = nil // stored
-		}
-	}
-	parallel(len(attempts), s.Connections, func(i int) {
-		a := attempts[i]
-		d := s.Notifier.Send(ctx, a.notice)
-		d.CaseID, d.LegID, d.NoticeID, d.Attempt, d.StartedAt = a.delivery.CaseID, a.delivery.LegID, a.delivery.NoticeID, a.delivery.Attempt, a.delivery.StartedAt
-		if d.FinishedAt.IsZero() {
-			d.FinishedAt = s.Now()
-		}
-		a.delivery = d
 	})
-	for _, a := range attempts {
-		w := a.work
-		if w.Err != nil {
-			continue
-		}
-		w.Err = s.finish(w, a.leg, a)
-		before := w.Again
-		w.Again = func(fresh *Work) error {
-			if before != nil {
-				if err := before(fresh); err != nil {
-					return err
-				}
-			}
-			for _, l := range fresh.Case.Legs {
-				if l.ID == a.leg.ID && l.State == takedown.LegSending && l.NoticeID == a.notice.ID {
-					return s.finish(fresh, l, a)
-				}
-			}
-			return nil
+}
+
+// record stores the attempts before any dialogue begins. A case that somebody
+// else changed meanwhile is left to them.
+func (s *Deliver) record(ctx context.Context, now time.Time, attempts map[*Work][]*attempt) {
+	if len(attempts) == 0 {
+		return
+	}
+	changes := make([]*takedown.Change, 0, len(attempts))
+	for w := range attempts {
+		changes = append(changes, &w.Change)
+	}
+	lost, err := s.Store.Commit(ctx, now, s.SweepAfter, changes)
+	for w := range attempts {
+		switch {
+		case err != nil:
+			w.Err = err
+		case slices.Contains(lost, w.Case.ID):
+			w.Case = nil
+		default:
+			w.Deliveries, w.DeadContacts = nil, nil // stored
 		}
 	}
 }
 
-// begin puts an attempt on record for each leg that has a notice to send, and
-// ends attempts that a crash left open.
-func (s *Deliver) begin(ctx context.Context, now time.Time, batch []*Work) (attempts []*attempt, begun []*Work) {
+// send makes one attempt and notes what became of it.
+func (s *Deliver) send(ctx context.Context, w *Work, a *attempt) {
+	began := a.delivery
+	d := s.Notifier.Send(ctx, a.notice)
+	d.CaseID, d.LegID, d.NoticeID, d.Attempt, d.StartedAt = began.CaseID, began.LegID, began.NoticeID, began.Attempt, began.StartedAt
+	if d.FinishedAt.IsZero() {
+		d.FinishedAt = s.Now()
+	}
+	a.delivery = d
+	w.Err = s.finish(w, a.leg, a)
+	before := w.Again
+	w.Again = func(fresh *Work) error {
+		if before != nil {
+			if err := before(fresh); err != nil {
+				return err
+			}
+		}
+		for _, l := range fresh.Case.Legs {
+			if l.ID == a.leg.ID && l.State == takedown.LegSending && l.NoticeID == a.notice.ID {
+				return s.finish(fresh, l, a)
+			}
+		}
+		return nil
+	}
+}
+
+// begin makes an attempt for each leg that has a notice to send, and ends
+// attempts that a crash left open.
+func (s *Deliver) begin(ctx context.Context, now time.Time, batch []*Work) map[*Work][]*attempt {
 	var ids []int64
 	for _, w := range batch {
 		for _, l := range w.Case.Legs {
@@ -122,12 +128,9 @@ func (s *Deliver) begin(ctx context.Context, now time.Time, batch []*Work) (atte
 		}
 	}
 	notices, err := s.Store.Notices(ctx, ids)
+	attempts := make(map[*Work][]*attempt, len(batch))
 	for _, w := range batch {
-		if err != nil {
-			w.Err = err
-			continue
-		}
-		before := len(attempts)
+		w.Err = err
 		for _, l := range w.Case.Legs {
 			if l.DueAt.After(now) || w.Err != nil {
 				continue
@@ -138,18 +141,15 @@ func (s *Deliver) begin(ctx context.Context, now time.Time, batch []*Work) (atte
 			case takedown.LegComposed:
 				var a *attempt
 				if a, w.Err = s.start(w, l, now, notices[l.NoticeID]); w.Err == nil {
-					attempts = append(attempts, a)
+					attempts[w] = append(attempts[w], a)
 				}
 			}
 		}
-		switch {
-		case w.Err != nil:
-			attempts = attempts[:before]
-		case len(attempts) > before:
-			begun = append(begun, w)
+		if w.Err != nil {
+			delete(attempts, w)
 		}
 	}
-	return attempts, begun
+	return attempts
 }
 
 func (s *Deliver) start(w *Work, l *takedown.Leg, now time.Time, n takedown.Notice) (*attempt, error) {
@@ -165,7 +165,7 @@ func (s *Deliver) start(w *Work, l *takedown.Leg, now time.Time, n takedown.Noti
 	w.Case.Record(now, takedown.EventDeliveryStarted, "deliver", map[string]any{
 		"leg": l.ID, "role": l.Party.Role, "recipient": n.Recipient, "message_id": n.MessageID, "attempt": l.Attempts,
 	})
-	return &attempt{work: w, leg: l, notice: n, delivery: d}, nil
+	return &attempt{leg: l, notice: n, delivery: d}, nil
 }
 
 // abandon ends an attempt whose outcome nobody recorded.

@@ -199,6 +199,9 @@ func (e *Engine) batch(ctx context.Context, stage Stage, ids []int64) error {
 	if err != nil || len(work) == 0 {
 		return err
 	}
+	if s, ok := stage.(Streamer); ok {
+		return e.stream(ctx, s, now, work)
+	}
 	if reason := e.run(ctx, stage, now, work); reason != "" {
 		// One case broke the stage. Find it: each alone, on fresh copies.
 		for _, id := range ids {

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"desist/takedown"
@@ -26,12 +25,14 @@ type Resolve struct {
 func (*Resolve) Name() takedown.Stage { return takedown.StageResolve }
 
 // Run implements Stage.
-func (s *Resolve) Run(ctx context.Context, now time.Time, batch []*Work) {
-	parallel(len(batch), s.Concurrency, func(i int) {
-		w := batch[i]
-		lctx, cancel := context.WithTimeout(ctx, s.Timeout)
+func (s *Resolve) Run(ctx context.Context, now time.Time, batch []*Work) { run(ctx, s, now, batch) }
+
+// Stream implements Streamer.
+func (s *Resolve) Stream(ctx context.Context, now time.Time, batch []*Work, done func(*Work)) {
+	each(batch, s.Concurrency, done, func(w *Work) {
+		ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 		defer cancel()
-		r, err := s.Resolver.Resolve(lctx, w.Case.Indicator)
+		r, err := s.Resolver.Resolve(ctx, w.Case.Indicator)
 		if err != nil {
 			w.Err = err
 			return
@@ -63,23 +64,4 @@ func resolved(w *Work, now time.Time, r takedown.Resolution) error {
 	}
 	c.Record(now, takedown.EventResolved, "resolve", map[string]any{"parties": parties, "gaps": gaps, "findings": len(r.Findings), "absent": r.Absent})
 	return nil
-}
-
-// parallel runs f for 0…n-1, at most limit at a time, and waits for all.
-func parallel(n, limit int, f func(int)) {
-	limit = max(1, min(limit, n))
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range limit {
-		wg.Go(func() {
-			for i := range next {
-				f(i)
-			}
-		})
-	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
 }

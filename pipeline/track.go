@@ -39,13 +39,15 @@ type Track struct {
 func (*Track) Name() takedown.Stage { return takedown.StageTrack }
 
 // Run implements Stage.
-func (s *Track) Run(ctx context.Context, now time.Time, batch []*Work) {
-	parallel(len(batch), s.Concurrency, func(i int) {
-		w := batch[i]
-		c := w.Case
-		cctx, cancel := context.WithTimeout(ctx, s.Timeout)
+func (s *Track) Run(ctx context.Context, now time.Time, batch []*Work) { run(ctx, s, now, batch) }
+
+// Stream implements Streamer.
+func (s *Track) Stream(ctx context.Context, now time.Time, batch []*Work, done func(*Work)) {
+	each(batch, s.Concurrency, done, func(w *Work) {
+		ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 		defer cancel()
-		check := s.Tracker.Check(cctx, Target{Indicator: c.Indicator, Addresses: c.Track.Addresses, Baseline: c.Track.Baseline})
+		c := w.Case
+		check := s.Tracker.Check(ctx, Target{Indicator: c.Indicator, Addresses: c.Track.Addresses, Baseline: c.Track.Baseline})
 		check.CaseID = c.ID
 		if check.At.IsZero() {
 			check.At = now

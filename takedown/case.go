@@ -64,10 +64,12 @@ type Case struct {
 	Legs  []*Leg
 	Track Track
 
-	// EventSeq and EventHash are the head of the event chain, and the version
-	// that the optimistic lock compares.
+	// EventSeq and EventHash are the head of the event chain.
 	EventSeq  int64
 	EventHash Hash
+	// Loaded is the version at which the store read or last wrote the case; its
+	// optimistic lock compares it.
+	Loaded Version
 
 	// NewEvents were recorded since the case was loaded.
 	NewEvents []Event
@@ -103,6 +105,19 @@ type Leg struct {
 	// ResolutionID is the resolution that Party was taken from.
 	ResolutionID int64
 	dirty        bool
+}
+
+// A Version tells two stored forms of a case apart. Events alone do not: a
+// repeated failure and a steady round of checks leave none, but count.
+type Version struct {
+	Seq      int64
+	Attempts int
+	Checks   int
+}
+
+// Version returns the version of the case as it stands in memory.
+func (c *Case) Version() Version {
+	return Version{Seq: c.EventSeq, Attempts: c.Attempts, Checks: c.Track.Checks}
 }
 
 // Touch marks the leg as changed, so that the store writes it. Move does too.
@@ -146,7 +161,7 @@ func (c *Case) Record(at time.Time, kind EventKind, actor string, data map[strin
 		}
 		raw = encoded
 	}
-	c.NewEvents = append(c.NewEvents, Event{CaseID: c.ID, At: at.UTC().Truncate(time.Microsecond), Kind: kind, Actor: actor, Data: raw})
+	c.NewEvents = append(c.NewEvents, Event{CaseID: c.ID, At: at.UTC().Truncate(time.Microsecond), Kind: kind, Actor: CleanText(actor), Data: raw})
 }
 
 // Move changes the state of the case, and says why. It refuses a transition

@@ -123,11 +123,14 @@ func VerifyChain(events []Event, headSeq int64, head Hash) error {
 		}
 		prev = e.Hash
 	}
-	if int64(len(events)) != headSeq || prev != head {
-		id := int64(0)
-		if len(events) > 0 {
-			id = events[0].CaseID
-		}
+	id := int64(0)
+	if len(events) > 0 {
+		id = events[0].CaseID
+	}
+	switch {
+	case int64(len(events)) == headSeq && prev != head:
+		return fmt.Errorf("case %d: the hash that the case keeps is not that of its last event %d", id, headSeq)
+	case int64(len(events)) != headSeq:
 		return fmt.Errorf("case %d: the record ends at event %d, but the case was last written at event %d", id, len(events), headSeq)
 	}
 	return nil

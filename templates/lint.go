@@ -146,6 +146,18 @@ func (lt *linter) pack(p *pack) {
 	for i := range p.Instruments {
 		lt.instrument(p, &p.Instruments[i])
 	}
+	for _, e := range p.Elements {
+		lt.scope(p, "elements:", e.Roles, e.Classes)
+		if want := proofs[e.ID]; want != "" && e.Block != want {
+			at("elements:", "element %q is proved by block %s, not by %q", e.ID, want, e.Block)
+		}
+	}
+	for _, d := range p.Denied {
+		lt.scope(p, "denied:", d.Roles, d.Classes)
+		if d.Reason == "" {
+			at("denied:", "a notice is denied without a reason")
+		}
+	}
 	lt.cells(p)
 }
 
@@ -160,6 +172,7 @@ func (lt *linter) instrument(p *pack, in *instrument) {
 	if in.URL == "" || in.Source == "" {
 		at("instrument %s needs a url and a source", in.ID)
 	}
+	lt.scope(p, "id: "+in.ID, in.Roles, in.Classes)
 	if !in.Printable {
 		return
 	}
@@ -179,10 +192,9 @@ func (lt *linter) instrument(p *pack, in *instrument) {
 // cells checks that each cell has a basis that proves what it must.
 func (lt *linter) cells(p *pack) {
 	for _, c := range p.Notices {
-		line := "notices:"
 		b, ok := bases[c.Basis]
 		if !ok {
-			lt.at(p, line, "basis %q is not known", c.Basis)
+			lt.at(p, "notices:", "basis %q is not known", c.Basis)
 			continue
 		}
 		for _, id := range b.instruments {
@@ -190,18 +202,13 @@ func (lt *linter) cells(p *pack) {
 				lt.at(p, "instruments:", "basis %s needs the instrument %s", c.Basis, id)
 			}
 		}
+		lt.scope(p, "notices:", c.Roles, c.Classes)
 		for _, role := range c.Roles {
-			if err := role.Validate(); err != nil {
-				lt.at(p, line, "%v", err)
-			}
 			classes := c.Classes
 			if len(classes) == 0 {
 				classes = takedown.Classes()
 			}
 			for _, class := range classes {
-				if err := class.Validate(); err != nil {
-					lt.at(p, line, "%v", err)
-				}
 				have := p.elements(role, class)
 				for _, id := range b.elements {
 					if !slices.ContainsFunc(have, func(e element) bool { return e.ID == id }) {
@@ -209,6 +216,20 @@ func (lt *linter) cells(p *pack) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// scope checks the names of roles and classes.
+func (lt *linter) scope(p *pack, key string, roles []takedown.Role, classes []takedown.Class) {
+	for _, role := range roles {
+		if err := role.Validate(); err != nil {
+			lt.at(p, key, "%v", err)
+		}
+	}
+	for _, class := range classes {
+		if err := class.Validate(); err != nil {
+			lt.at(p, key, "%v", err)
 		}
 	}
 }

@@ -133,6 +133,12 @@ var bases = map[string]struct {
 	"csirt":        {"", nil, []string{"location", "time", "explanation", "submitter", "bona_fide"}},
 }
 
+// proofs names the block that alone can prove an element.
+var proofs = map[string]string{
+	"explanation": "explanation", "location": "location", "submitter": "sender", "bona_fide": "good_faith",
+	"time": "times", "domain": "domain", "action": "request",
+}
+
 // senderFields maps the names that sender_requires may use.
 var senderFields = map[string]func(takedown.Sender) string{
 	"legal_name":   func(s takedown.Sender) string { return s.LegalName },

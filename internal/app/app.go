@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"desist/inbox"
 	"desist/internal/bus"
 	"desist/internal/config"
 	"desist/internal/netguard"
@@ -64,6 +65,7 @@ type App struct {
 	parts   *parts
 	ln      net.Listener
 	metrics *metrics
+	inbox   *inbox.Listener
 
 	soft, hard         context.Context
 	softStop, hardStop context.CancelFunc

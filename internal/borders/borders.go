@@ -26,6 +26,7 @@ var rules = []Rule{
 	{Packages: []string{"takedown"}, StdOnly: true, Why: "the nouns, which everything shares"},
 	{Packages: []string{"takedown/..."}, May: []string{"takedown"}, Why: "how nouns are read and written"},
 	{Packages: []string{"pipeline/..."}, May: []string{nouns, "pipeline/..."}, Why: "the stages own the interfaces they need; what fulfils them is wired in"},
+	{Packages: []string{"feeds/..."}, May: []string{nouns, "feeds/..."}, Why: "reads what others report; who takes it in is wired in"},
 	{Packages: []string{"resolvers"}, May: []string{nouns, "resolvers/country", "resolvers/mailbox", "resolvers/prefix"}, Why: "asks sources through an interface and merges what they find"},
 	{Packages: []string{"resolvers/..."}, May: []string{nouns, "resolvers", "resolvers/budget", "resolvers/country", "resolvers/mailbox", "resolvers/prefix"}, Why: "sources do not know one another"},
 	{Packages: []string{"notifiers/..."}, May: []string{nouns, "notifiers"}, Why: "channels and formats do not know one another"},

@@ -103,6 +103,8 @@ func TestCheck(t *testing.T) {
 		{"pipeline", "desist/resolvers", false, "not in its row"},
 		{"pipeline", "desist/internal/postgres", false, "not in its row"},
 		{"pipeline", "desist/internal/postgres", true, ""},
+		{"feeds", "desist/takedown/indicator", false, ""},
+		{"feeds", "desist/pipeline", false, "not in its row"},
 		{"resolvers/dns", "desist/resolvers", false, ""},
 		{"resolvers/dns", "desist/resolvers/rdap", false, "not in its row"},
 		{"resolvers/dns", "desist/trackers/dns", false, "not in its row"},

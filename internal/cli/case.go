@@ -27,13 +27,13 @@ type caseCmd struct {
 }
 
 type caseListCmd struct {
-	State  takedown.CaseState `placeholder:"STATE" help:"Only cases in this state: submitted, held, screened, resolved, active, removed, refused, withdrawn, not_malicious, expired."`
-	Class  takedown.Class     `placeholder:"CLASS" help:"Only cases of this class: phishing, malware, c2, compromised, spam, attack, fraudshop."`
-	Party  string             `placeholder:"TEXT" help:"Only cases with a leg towards this party: part of its name, or of its key such as asn:64496."`
-	Age    span               `placeholder:"DURATION" help:"Only cases submitted at least so long ago, such as 72h or 7d."`
-	Before string             `placeholder:"REF" help:"Go on below this case: the last one of the page before."`
-	Limit  int                `default:"50" help:"At most so many."`
-	JSON   bool               `name:"json" help:"Print a JSON array."`
+	State  string         `placeholder:"STATE" help:"Only cases in this state: submitted, held, screened, resolved, active, removed, refused, withdrawn, not_malicious, expired."`
+	Class  takedown.Class `placeholder:"CLASS" help:"Only cases of this class: phishing, malware, c2, compromised, spam, attack, fraudshop."`
+	Party  string         `placeholder:"TEXT" help:"Only cases with a leg towards this party: part of its name, or of its key such as asn:64496."`
+	Age    span           `placeholder:"DURATION" help:"Only cases submitted at least so long ago, such as 72h or 7d."`
+	Before string         `placeholder:"REF" help:"Go on below this case: the last one of the page before."`
+	Limit  int            `default:"50" help:"At most so many."`
+	JSON   bool           `name:"json" help:"Print a JSON array."`
 }
 
 func (*caseListCmd) Help() string {
@@ -45,10 +45,19 @@ func (*caseListCmd) Help() string {
 `
 }
 
-func (c *caseListCmd) Validate() error { return atLeastOne("--limit", c.Limit) }
+func (c *caseListCmd) Validate() error {
+	if c.State != "" && takedown.CaseState(c.State).Validate() != nil {
+		var known []string
+		for _, s := range takedown.CaseStates() {
+			known = append(known, string(s))
+		}
+		return usage("--state: %q is not one of %s", c.State, strings.Join(known, ", "))
+	}
+	return atLeastOne("--limit", c.Limit)
+}
 
 func (c *caseListCmd) Run(ctx context.Context, p *Program) error {
-	f := postgres.Filter{State: c.State, Class: c.Class, Party: c.Party, Age: time.Duration(c.Age), Limit: c.Limit}
+	f := postgres.Filter{State: takedown.CaseState(c.State), Class: c.Class, Party: c.Party, Age: time.Duration(c.Age), Limit: c.Limit}
 	if c.Before != "" {
 		id, ok := number(c.Before)
 		if !ok {

@@ -172,7 +172,12 @@ func (c *deadReplayCmd) Run(ctx context.Context, p *Program) error {
 		intake := app.NewIntake(r.store, r.clock, r.cfg, r.log)
 		var failed []error
 		for _, id := range ids {
-			what, err := r.replay(ctx, p.actor(), intake, id)
+			d, err := r.dead(ctx, id)
+			if err != nil {
+				failed = append(failed, err)
+				continue
+			}
+			what, err := r.replay(ctx, p.actor(), intake, d)
 			if err != nil {
 				failed = append(failed, fmt.Errorf("dead letter %d: %w", id, err))
 				continue
@@ -184,11 +189,7 @@ func (c *deadReplayCmd) Run(ctx context.Context, p *Program) error {
 }
 
 // replay tries one again and says what became of it.
-func (r *record) replay(ctx context.Context, actor string, intake *pipeline.Intake, id int64) (string, error) {
-	d, err := r.dead(ctx, id)
-	if err != nil {
-		return "", err
-	}
+func (r *record) replay(ctx context.Context, actor string, intake *pipeline.Intake, d postgres.Dead) (string, error) {
 	if !d.ReplayedAt.IsZero() {
 		return "", takedown.Denied(fmt.Errorf("it was replayed at %s", when(d.ReplayedAt)))
 	}

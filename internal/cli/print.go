@@ -116,11 +116,13 @@ func (o *printer) textAs(color, lead, next, s string) {
 	indent := treeOnly(next)
 	room := max(o.width-utf8.RuneCountInString(lead), 20)
 	for i, line := range wrap(safe(s), room) {
-		if i == 0 {
-			o.printf("%s%s\n", lead, o.paint(color, line))
-			continue
+		if i > 0 {
+			lead = indent
 		}
-		o.printf("%s%s\n", indent, o.paint(color, line))
+		if line == "" {
+			lead = strings.TrimRight(lead, " ")
+		}
+		o.printf("%s%s\n", lead, o.paint(color, line))
 	}
 }
 

@@ -341,8 +341,13 @@ func printChecks(out *printer, checks []takedown.Check) {
 
 func printEvents(out *printer, events []takedown.Event) {
 	for _, e := range events {
-		lead := fmt.Sprintf("  %3d  %s  ", e.Seq, when(e.At))
-		out.text(lead, strings.TrimRight(fmt.Sprintf("%-18s %-10s %s", e.Kind, e.Actor, eventData(e.Data)), " "))
+		lead := fmt.Sprintf("  %3d  %s  %-21s %-8s ", e.Seq, when(e.At), e.Kind, safe(e.Actor))
+		data := eventData(e.Data)
+		if len(lead)+len(data) > out.width && data != "" {
+			out.printf("%s\n", strings.TrimRight(lead, " "))
+			lead = "       "
+		}
+		out.text(lead, data)
 	}
 }
 

@@ -128,7 +128,7 @@ const (
 	TLSNone          = "none"
 	TLSOpportunistic = "opportunistic" // STARTTLS where it is offered
 	TLSStartTLS      = "starttls"      // STARTTLS or nothing
-	TLSImplicit      = "tls"           // TLS from the first byte
+	TLSImplicit      = "tls"           // TLS from the first byte, on port 465
 )
 
 // DKIM signs mail (RFC 6376). All three are set, or none.

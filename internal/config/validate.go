@@ -133,6 +133,10 @@ func (v *faults) sender(s Sender, sending string) {
 func (v *faults) smtp(s SMTP) {
 	v.address("smtp.relay", s.Relay, false)
 	v.oneOf("smtp.tls", s.TLS, TLSNone, TLSOpportunistic, TLSStartTLS, TLSImplicit)
+	// RFC 8314 section 3.3 gives TLS from the first byte a port of its own.
+	if s.TLS == TLSImplicit && !strings.HasSuffix(s.Relay, ":465") {
+		v.add("smtp.tls", "tls needs a relay on port 465, but smtp.relay is %q; change the port, or set smtp.tls to %s", s.Relay, TLSStartTLS)
+	}
 	v.between("smtp.connections", s.Connections, 1, 1000)
 	v.positive("smtp.timeout", s.Timeout)
 	v.login("smtp", s.Relay, "smtp.relay", s.TLS, s.Username, s.Password)
@@ -156,8 +160,9 @@ func (v *faults) login(section, server, serverKey, tls, username string, passwor
 		v.add(section+".username", "logs in to %s, which is not set; set it or drop the account", serverKey)
 		return
 	}
-	if (tls == TLSNone || tls == TLSOpportunistic) && !loopback(server) {
-		v.add(section+".tls", "%s could show the password to the network; set it to %s or %s", tls, TLSStartTLS, TLSImplicit)
+	// With opportunistic TLS the client itself sends no password in clear.
+	if tls == TLSNone && !loopback(server) {
+		v.add(section+".tls", "none would show the password to the network; set it to %s or %s", TLSStartTLS, TLSImplicit)
 	}
 }
 

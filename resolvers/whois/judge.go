@@ -28,9 +28,10 @@ func judge(text string) (outcome Outcome, retryAfterS int) {
 	text = rightsReserved.ReplaceAllString(text, "")
 	head := withoutTerms(text)
 	first := firstLines(head, 2)
+	missing, throttled := notFoundWords.FindStringIndex(first), throttledWords.FindStringIndex(first)
 	switch {
-	case notFoundWords.MatchString(first) && !throttledWords.MatchString(first):
-		return NotFound, 0
+	case missing != nil && (throttled == nil || missing[0] < throttled[0]):
+		return NotFound, 0 // what comes first is the answer, the rest are terms
 	case throttledWords.MatchString(head):
 		return Throttled, wait(head)
 	case notFoundWords.MatchString(head):

@@ -101,7 +101,7 @@ func (s *scanner) url(scheme string, start, limit int) int {
 		tail = tail[:i]
 	}
 	if len(tail) <= MaxLength {
-		tail = trimTail(tail)
+		tail = trimTail(cutUnopened(tail))
 		s.found.URLs = append(s.found.URLs, scheme+"://"+userinfo+strings.ToLower(host)+port+tail)
 	}
 	return end + len(tail)
@@ -383,21 +383,33 @@ func leadingPort(s string) string {
 	return ""
 }
 
-// trimTail takes the punctuation of the sentence off the end of a URL, and
-// closing brackets that the URL did not open.
-func trimTail(s string) string {
-	const longest = 64
-	for range longest {
-		if s == "" {
-			break
+// cutUnopened ends a URL at a closing bracket that it did not open, as in
+// (https://a.example/x) and [text](https://a.example/x).
+func cutUnopened(s string) string {
+	var round, square, curly int
+	for i, r := range s {
+		switch r {
+		case '(':
+			round++
+		case '[':
+			square++
+		case '{':
+			curly++
+		case ')':
+			round--
+		case ']':
+			square--
+		case '}':
+			curly--
 		}
-		last, size := utf8.DecodeLastRuneInString(s)
-		open, isCloser := pairs[last]
-		isPunctuation := strings.ContainsRune(".,;:!?'’|", last)
-		if !isPunctuation && (!isCloser || isBalanced(s, open, last)) {
-			break
+		if min(round, square, curly) < 0 {
+			return s[:i]
 		}
-		s = s[:len(s)-size]
 	}
 	return s
+}
+
+// trimTail takes the punctuation of the sentence off the end of a URL.
+func trimTail(s string) string {
+	return strings.TrimRight(s, ".,;:!?'’|")
 }

@@ -40,6 +40,14 @@ func TestExtract(t *testing.T) {
 			want{[]string{"a.example"}, []string{"http://a.example/x_(y)", "http://a.example/z"}, none, none},
 		},
 		{
+			"markup", `[the kit](http://a.example/x) <a href="http://b.example/y">b</a> http[s]://c.example`,
+			want{
+				[]string{"a.example", "b.example", "c.example"},
+				[]string{"http://a.example/x", "http://b.example/y", "https://c.example"},
+				none, none,
+			},
+		},
+		{
 			"ports", "192.0.2.1:8080 hxxp://a[.]example[:]8080/ [2001:DB8::1]:443",
 			want{[]string{"a.example"}, []string{"http://a.example:8080/"}, []string{"192.0.2.1", "2001:db8::1"}, none},
 		},

@@ -17,7 +17,8 @@ const MaxLength = 8 << 10
 
 // Parse returns the canonical form of one candidate.
 //
-// A URL keeps its credentials, port, query and fragment. A bare address or name
+// A URL keeps its credentials, port, query and fragment, but loses a comma or
+// semicolon at its end. A bare address or name
 // with a port, such as 192.0.2.1:8080, loses the port, because an indicator has
 // no place for it; give a URL where the port matters. A name with a path but no
 // scheme is read as an http URL. Address ranges, e-mail addresses, public
@@ -133,7 +134,7 @@ func parseAddress(host, tail string) (ind takedown.Indicator, ok bool, err error
 			text = addr
 		}
 	}
-	a, err := netip.ParseAddr(text)
+	a, err := netip.ParseAddr(strings.TrimSuffix(text, "."))
 	if err != nil {
 		return ind, false, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"desist/takedown"
 	"desist/takedown/indicator"
@@ -61,6 +62,8 @@ func TestParse(t *testing.T) {
 		"1.2.0.192.in-addr.arpa":            domain("1.2.0.192.in-addr.arpa", "192.in-addr.arpa", ""),
 		"192.0.2.1":                         ip4("192.0.2.1"),
 		"192[.]0[.]2[.]1:8080":              ip4("192.0.2.1"),
+		"192.0.2.1.":                        ip4("192.0.2.1"),
+		"hxxp: //example.com":               link("http://example.com/", "example.com", "example.com", ""),
 		"192.0.2 dot 1":                     ip4("192.0.2.1"),
 		"::ffff:192.0.2.1":                  ip4("192.0.2.1"),
 		"2001:DB8:0:0::1":                   ip6("2001:db8::1"),
@@ -74,6 +77,7 @@ func TestParse(t *testing.T) {
 		"hXXp[:]//example[.]com/a[.]php":    link("http://example.com/a.php", "example.com", "example.com", ""),
 		"h__p[://]example.com/a[.]php":      link("http://example.com/a.php", "example.com", "example.com", ""),
 		"hzzzps:// example.com":             link("https://example.com/", "example.com", "example.com", ""),
+		"http[s]://example.com":             link("https://example.com/", "example.com", "example.com", ""),
 		"meow://example.com":                link("http://example.com/", "example.com", "example.com", ""),
 		"fxp://example.com/f":               link("ftp://example.com/f", "example.com", "example.com", ""),
 		`http:\\example.com\a`:              link("http://example.com/a", "example.com", "example.com", ""),
@@ -156,6 +160,7 @@ func TestParseRefuses(t *testing.T) {
 		"habcp://example.com/":             `the scheme "habcp"`,
 		"mailto:somebody@example.com":      "e-mail address",
 		"data:text/html,x":                 "check host and port",
+		"http://a%00.example/" + strings.Repeat("a", 5000): "check host and port",
 		"data:text":                        "neither an address nor a URL",
 		"example.com:99999":                `"99999" is not a port number`,
 		"http://example.com:99999/":        "check host and port",
@@ -180,6 +185,27 @@ func TestParseRefuses(t *testing.T) {
 			t.Errorf("Parse(%.80q) = %+v, %v (%s): want no indicator and a short, permanent error", in, got, err, takedown.KindOf(err))
 		}
 	}
+}
+
+// TestParseRefangs writes a host in every mixture of marks and expects it back.
+func TestParseRefangs(t *testing.T) {
+	dots := []string{".", "[.]", "(.)", "{.}", "[dot]", "(DOT)", " dot ", " [.] ", `\.`, "[[.]]", "．", "<.>"}
+	schemes := []string{"", "http://", "hxxp://", "hXXps://", "h**p[:]//", "hzzp[://]", "ftp://", "f_p://", "hxxps:\\\\"}
+	rapid.Check(t, func(t *rapid.T) {
+		labels := rapid.SliceOfN(rapid.StringMatching(`[a-z]([a-z0-9]{0,5}[a-z0-9])?`), 1, 4).Draw(t, "labels")
+		labels = append(labels, rapid.SampledFrom([]string{"com", "example", "co.uk", "github.io"}).Draw(t, "suffix"))
+		text := rapid.SampledFrom(schemes).Draw(t, "scheme")
+		for i, label := range labels {
+			if i > 0 {
+				text += rapid.SampledFrom(dots).Draw(t, "dot")
+			}
+			text += label
+		}
+		got, err := indicator.Parse(text)
+		if err != nil || got.Host != strings.Join(labels, ".") {
+			t.Fatalf("Parse(%q) = %+v, %v, want the host %s", text, got, err, strings.Join(labels, "."))
+		}
+	})
 }
 
 func TestInspect(t *testing.T) {

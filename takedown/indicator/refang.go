@@ -27,14 +27,17 @@ var slashMark = strings.NewReplacer("[:]", ":", "(:)", ":", "{:}", ":", "[/]", "
 
 // The separator between scheme and host, as in :// [:]// [://] :[//] :\\
 // and :\/\/.
-const schemeEnd = `[\])}>]?[ \t]*[\[({<]?:[\])}>]?[\[({<]?(?://|\\\\|\\/\\/)[\])}>]?[ \t]{0,8}`
+const schemeEnd = `[\])}>]?[ \t]*[\[({<]?:[\])}>]?[ \t]*[\[({<]?(?://|\\\\|\\/\\/)[\])}>]?[ \t]{0,8}`
 
 var (
-	anyScheme   = regexp.MustCompile(`(?i)^[\[({<]?([\p{L}*_#][\p{L}\p{N}*_#+-]{0,30})` + schemeEnd)
+	anyScheme   = regexp.MustCompile(`(?i)^[\[({<]?([\p{L}*_#][\p{L}\p{N}*_#+-]{0,30}(?:[\[(]s[\])])?)` + schemeEnd)
 	shortScheme = regexp.MustCompile(`(?i)^(https?|ftp):`)
-	webScheme   = regexp.MustCompile(`(?i)(?:h[tx*_z#]{2,3}ps?|hxxx[sp]?|meows?|f[tx*_]ps?|fxxp)` + schemeEnd)
+	webScheme   = regexp.MustCompile(`(?i)(?:h[tx*_z#]{2,3}p(?:s|[\[(]s[\])])?|hxxxs?|meows?|f[tx*_]p)` + schemeEnd)
 	realScheme  = regexp.MustCompile(`(?i)^(?:https?|ftp)://$`)
 )
+
+// unboxed drops the brackets around a scheme or its s, as in http[s].
+var unboxed = strings.NewReplacer("[", "", "]", "", "(", "", ")", "", "{", "", "}", "", "<", "", ">", "", " ", "", "\t", "")
 
 // masked maps the letters that stand for t.
 var masked = strings.NewReplacer("x", "t", "*", "t", "_", "t", "z", "t", "#", "t")
@@ -42,7 +45,7 @@ var masked = strings.NewReplacer("x", "t", "*", "t", "_", "t", "z", "t", "#", "t
 // schemeName returns http, https or ftp for any of the usual ways to write
 // them, and s itself for anything else.
 func schemeName(s string) string {
-	lower := strings.ToLower(strings.Trim(s, "[](){}<> \t"))
+	lower := strings.ToLower(unboxed.Replace(s))
 	switch lower {
 	case "meow", "hxxx":
 		return "http"
@@ -55,7 +58,7 @@ func schemeName(s string) string {
 		return "http"
 	case "https":
 		return "https"
-	case "ftp", "fttp":
+	case "ftp":
 		return "ftp"
 	}
 	return lower

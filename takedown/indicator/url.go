@@ -35,7 +35,7 @@ func parseURL(c candidateURL) (takedown.Indicator, error) {
 	}
 	u, err := url.Parse(c.scheme + "://" + host + tail)
 	if err != nil {
-		return takedown.Indicator{}, fmt.Errorf("it is not a URL that a browser would open (%v); check host and port", err)
+		return takedown.Indicator{}, fmt.Errorf("it is not a URL that a browser would open (%s); check host and port", reason(err))
 	}
 	ind := takedown.Indicator{Kind: takedown.KindURL}
 	hostname := strings.Trim(u.Hostname(), "[]")
@@ -59,4 +59,14 @@ func parseURL(c candidateURL) (takedown.Indicator, error) {
 		return takedown.Indicator{}, fmt.Errorf("its canonical form is %d bytes long and the limit is %d; shorten the query", len(ind.Value), MaxLength)
 	}
 	return ind, nil
+}
+
+// reason takes from a parser's error what is wrong, without the URL, which the
+// caller quotes, and without control characters.
+func reason(err error) string {
+	msg := strings.TrimPrefix(err.Error(), "Error: ")
+	if i := strings.Index(msg, ". Url: "); i >= 0 {
+		msg = msg[:i]
+	}
+	return strings.Trim(quote(msg), `"`)
 }

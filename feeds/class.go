@@ -13,7 +13,7 @@ var vocabulary = []struct {
 	class   takedown.Class
 	phrases []string
 }{
-	{takedown.ClassC2, []string{"c2", "c2c", "cnc", "c c", "cc", "c2server", "command and control", "commandandcontrol", "botnet", "rat c2"}},
+	{takedown.ClassC2, []string{"c2", "c2c", "cnc", "c c", "command and control", "commandandcontrol", "botnet"}},
 	{takedown.ClassPhishing, []string{"phishing", "phish", "spearphishing", "smishing", "vishing", "quishing", "credential harvesting", "phishing kit", "phishtank"}},
 	{takedown.ClassCompromised, []string{"compromised", "defacement", "defaced", "webshell", "hacked", "web skimmer"}},
 	{takedown.ClassFraudshop, []string{"fraudshop", "fakeshop", "fake shop", "fake store", "scam shop"}},

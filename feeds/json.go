@@ -90,6 +90,14 @@ func (f *feed) each(do func(where string, value json.RawMessage) error) error {
 	return nil
 }
 
+// rooted returns the path of a row; "$" is the document itself.
+func rooted(where string) string {
+	if where == "" {
+		return "$"
+	}
+	return where
+}
+
 // unreadable reports a value that is not what the format promises: the end of
 // the feed if it is the document, a bad row if it is an element.
 func (f *feed) unreadable(where, what string, err error) error {
@@ -144,10 +152,7 @@ func (f *feed) readJSON() error {
 				return nil
 			}
 		}
-		if where == "" {
-			where = "$" // the document itself
-		}
-		return f.jsonMessage(entry{where: where}, value)
+		return f.jsonMessage(entry{where: rooted(where)}, value)
 	})
 }
 

@@ -74,13 +74,6 @@ func (f *feed) readMISP() error {
 	})
 }
 
-func pathOr(where string) string {
-	if where == "" {
-		return "the document"
-	}
-	return where
-}
-
 // mispEnvelope takes {"Event": {...}}, or the event itself.
 func (f *feed) mispEnvelope(where string, value json.RawMessage) error {
 	var envelope struct {
@@ -95,10 +88,10 @@ func (f *feed) mispEnvelope(where string, value json.RawMessage) error {
 		err = json.Unmarshal(value, &event)
 	}
 	if err != nil {
-		return f.fail(entry{where: pathOr(where)}, fmt.Errorf("it is not a MISP event: %w", plain(err)))
+		return f.fail(entry{where: rooted(where)}, fmt.Errorf("it is not a MISP event: %w", plain(err)))
 	}
 	if event.Attribute == nil && event.Object == nil && event.Info == "" {
-		return f.fail(entry{where: pathOr(where)}, errors.New("it is not a MISP event: it has neither Attribute nor Object"))
+		return f.fail(entry{where: rooted(where)}, errors.New("it is not a MISP event: it has neither Attribute nor Object"))
 	}
 	return f.mispEvent(where, event)
 }

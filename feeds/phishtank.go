@@ -23,7 +23,7 @@ func (f *feed) readPhishTank() error {
 }
 
 func (f *feed) phishTankEntry(where string, raw json.RawMessage) error {
-	e := entry{where: pathOr(where)}
+	e := entry{where: rooted(where)}
 	var phish struct {
 		ID     scalar `json:"phish_id"`
 		URL    string `json:"url"`

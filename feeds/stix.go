@@ -64,10 +64,7 @@ func (f *feed) readSTIX() error {
 			add(index(join(where, "objects"), i), raw)
 		}
 		if bundle.Objects == nil {
-			if where == "" {
-				where = "$"
-			}
-			add(where, value)
+			add(rooted(where), value)
 		}
 		return nil
 	})

@@ -131,8 +131,12 @@ func (p *patternParser) comparison(path string) error {
 
 // set reads ( constant, constant, ... ).
 func (p *patternParser) set() ([]string, error) {
-	if token, err := p.next(); err != nil || token != "(" {
-		return nil, errors.Join(err, errors.New("IN needs a list in parentheses"))
+	token, err := p.next()
+	if err != nil {
+		return nil, err
+	}
+	if token != "(" {
+		return nil, errors.New("IN needs a list in parentheses")
 	}
 	var constants []string
 	for {

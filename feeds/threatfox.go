@@ -37,7 +37,7 @@ func (f *feed) readThreatFox() error {
 			return f.unreadable(where, "ThreatFox answer", err)
 		}
 		if top["ioc"] != nil || top["ioc_value"] != nil { // an array of entries
-			return f.threatFoxIOC(where, "", value)
+			return f.threatFoxIOC(rooted(where), "", value)
 		}
 		if raw, isAnswer := top["query_status"]; isAnswer {
 			var status scalar

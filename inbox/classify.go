@@ -19,9 +19,10 @@ type Verifier interface {
 // maxExcerpt bounds the words that are shown for a reply, in bytes.
 const maxExcerpt = 2000
 
-// Classify reads a mail that came back. It never fails. CaseID and LegID are
-// set when at least one proof holds; only Authentic says that both do and
-// agree. ReceivedAt is left to the caller.
+// Classify reads a mail that came back. It never fails. LegID and Seq are
+// set when at least one proof holds, CaseID when the Message-ID does and no
+// token contradicts it; only Authentic says that both hold and agree.
+// ReceivedAt is left to the caller.
 func Classify(raw []byte, v Verifier) takedown.Reply {
 	m := parse(raw)
 	report := m.report()

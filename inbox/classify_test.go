@@ -22,23 +22,23 @@ func TestClassify(t *testing.T) {
 			"a person answers", "From: Desk <abuse@desk.example>\nTo: reply+42-2@sender.example\nSubject: Re: [#4711] Phishing\n" +
 				"In-Reply-To: <ours-7-42-2@sender.example>\n\nThe site is down.\n> you wrote\n",
 			takedown.Reply{
-				CaseID: 7, LegID: 42, Class: takedown.ReplyHuman, From: "abuse@desk.example", Subject: "Re: [#4711] Phishing",
+				CaseID: 7, LegID: 42, Seq: 2, Class: takedown.ReplyHuman, From: "abuse@desk.example", Subject: "Re: [#4711] Phishing",
 				Authentic: true, Ticket: "#4711", Excerpt: "The site is down.",
 			},
 		},
 		{
 			"proofs of different notices", "From: abuse@desk.example\nTo: reply+41-2@sender.example\nSubject: Re\nIn-Reply-To: <ours-7-42-2@sender.example>\n\nx\n",
-			takedown.Reply{LegID: 41, Class: takedown.ReplyHuman, From: "abuse@desk.example", Subject: "Re", Excerpt: "x"},
+			takedown.Reply{LegID: 41, Seq: 2, Class: takedown.ReplyHuman, From: "abuse@desk.example", Subject: "Re", Excerpt: "x"},
 		},
 		{
 			"only the Message-ID", "From: abuse@desk.example\nTo: takedown@sender.example\nSubject: Re\nReferences: <ours-7-42-2@sender.example>\n\nx\n",
-			takedown.Reply{CaseID: 7, LegID: 42, Class: takedown.ReplyHuman, From: "abuse@desk.example", Subject: "Re", Excerpt: "x"},
+			takedown.Reply{CaseID: 7, LegID: 42, Seq: 2, Class: takedown.ReplyHuman, From: "abuse@desk.example", Subject: "Re", Excerpt: "x"},
 		},
 		{
 			"automatic answer with a ticket", "From: abuse@desk.example\nTo: reply+42-2@sender.example\nSubject: Your report\nAuto-Submitted: auto-replied\n" +
 				"In-Reply-To: <ours-7-42-2@sender.example>\n\nWe opened AbuseID:D0A1B2:3C for you.\n",
 			takedown.Reply{
-				CaseID: 7, LegID: 42, Class: takedown.ReplyAuto, From: "abuse@desk.example", Subject: "Your report",
+				CaseID: 7, LegID: 42, Seq: 2, Class: takedown.ReplyAuto, From: "abuse@desk.example", Subject: "Your report",
 				Authentic: true, Ticket: "AbuseID:D0A1B2:3C", Excerpt: "We opened AbuseID:D0A1B2:3C for you.",
 			},
 		},
@@ -48,7 +48,7 @@ func TestClassify(t *testing.T) {
 				"<abuse@desk.example>:\n192.0.2.1 said: 552 5.2.2 Mailbox full\n\n--- Below this line is a copy of the message.\n\n" +
 				"Message-ID: <ours-7-42-2@sender.example>\nSubject: s\n\nbody\n",
 			takedown.Reply{
-				CaseID: 7, LegID: 42, Class: takedown.ReplyBounce, From: "MAILER-DAEMON@mx.example", Subject: "failure notice",
+				CaseID: 7, LegID: 42, Seq: 2, Class: takedown.ReplyBounce, From: "MAILER-DAEMON@mx.example", Subject: "failure notice",
 				Authentic: true, Reason: "mailbox_full", Recipient: "abuse@desk.example",
 				Excerpt: "Hi. This is the mail program.\n\n<abuse@desk.example>:\n192.0.2.1 said: 552 5.2.2 Mailbox full",
 			},

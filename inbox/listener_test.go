@@ -110,7 +110,7 @@ func TestListener(t *testing.T) {
 				}
 				got.Raw, got.SHA256, got.Excerpt = nil, takedown.Hash{}, ""
 				want := takedown.Reply{
-					CaseID: 7, LegID: 42, ReceivedAt: arrived, Class: takedown.ReplyBounce, From: "MAILER-DAEMON@mx.example",
+					CaseID: 7, LegID: 42, Seq: 2, ReceivedAt: arrived, Class: takedown.ReplyBounce, From: "MAILER-DAEMON@mx.example",
 					Subject: "Undelivered Mail Returned to Sender", Authentic: true, Reason: "no_such_user", Permanent: true, Recipient: "abuse@desk.example",
 				}
 				if diff := cmp.Diff(want, got); diff != "" {

@@ -134,7 +134,7 @@ func (a *Actions) Dispute(ctx context.Context, id int64, actor string, role take
 		}
 		// A reasoned dispute stops escalation: legs that only wait do not start.
 		for _, l := range ch.Case.Legs {
-			if l.State == takedown.LegPlanned {
+			if l.State == takedown.LegPlanned || l.State == takedown.LegComposed {
 				if err := l.Move(takedown.LegHeld, "the target is disputed", time.Time{}); err != nil {
 					return err
 				}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"desist/takedown"
@@ -96,7 +97,7 @@ func addresses(batch []*Work) []string {
 func (s *Compose) compose(w *Work, l *takedown.Leg, now time.Time, subs []takedown.Submission, earlier []takedown.EarlierNotice, dead map[string]string) error {
 	c := w.Case
 	contact, ok := l.CurrentContact()
-	for ok && dead[contact.Address] != "" {
+	for ok && isDead(dead, contact.Address) {
 		l.Contact++
 		l.Touch()
 		contact, ok = l.CurrentContact()
@@ -112,6 +113,11 @@ func (s *Compose) compose(w *Work, l *takedown.Leg, now time.Time, subs []takedo
 		data["form"] = takedown.CleanText(contact.Address)
 		c.Record(now, takedown.EventLegManual, "compose", data)
 		return nil
+	}
+	if l.Kind == takedown.NoticeReminder && !slices.ContainsFunc(earlier, func(e takedown.EarlierNotice) bool { return e.Recipient == contact.Address }) {
+		// Nothing is known to have reached this desk: the first notice's outcome
+		// is unknown, or it went to another address. There is nothing to recall.
+		l.Kind = takedown.NoticeFirst
 	}
 	if l.Kind == takedown.NoticeFirst && len(earlier) > 0 {
 		l.Kind = takedown.NoticeEscalation // others were told before; say so, with proof

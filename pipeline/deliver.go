@@ -18,6 +18,7 @@ type Notifier interface {
 // DeliverStore is what deliver needs of the database.
 type DeliverStore interface {
 	Notices(ctx context.Context, ids []int64) (map[int64]takedown.Notice, error)
+	DeadContacts(ctx context.Context, addresses []string) (map[string]string, error)
 	Commit(ctx context.Context, now time.Time, sweepAfter time.Duration, changes []*takedown.Change) (lost []int64, err error)
 }
 
@@ -77,11 +78,15 @@ func (s *Deliver) record(ctx context.Context, now time.Time, attempts map[*Work]
 	for w := range attempts {
 		changes = append(changes, &w.Change)
 	}
-	lost, err := s.Store.Commit(ctx, now, s.SweepAfter, changes)
+	lost, refused, err := commitEach(ctx, changes, func(ctx context.Context, changes []*takedown.Change) ([]int64, error) {
+		return s.Store.Commit(ctx, now, s.SweepAfter, changes)
+	})
 	for w := range attempts {
 		switch {
 		case err != nil:
 			w.Err = err
+		case refused[w.Case.ID] != nil:
+			w.Err = refused[w.Case.ID]
 		case slices.Contains(lost, w.Case.ID):
 			w.Case = nil
 		default:
@@ -93,7 +98,7 @@ func (s *Deliver) record(ctx context.Context, now time.Time, attempts map[*Work]
 // send makes one attempt and notes what became of it.
 func (s *Deliver) send(ctx context.Context, w *Work, a *attempt) {
 	began := a.delivery
-	d := s.Notifier.Send(ctx, a.notice)
+	d := s.try(ctx, a)
 	d.CaseID, d.LegID, d.NoticeID, d.Attempt, d.StartedAt = began.CaseID, began.LegID, began.NoticeID, began.Attempt, began.StartedAt
 	if d.FinishedAt.IsZero() {
 		d.FinishedAt = s.Now()
@@ -108,7 +113,12 @@ func (s *Deliver) send(ctx context.Context, w *Work, a *attempt) {
 			}
 		}
 		for _, l := range fresh.Case.Legs {
-			if l.ID == a.leg.ID && l.State == takedown.LegSending && l.NoticeID == a.notice.ID {
+			if l.ID != a.leg.ID || l.NoticeID != a.notice.ID || l.Attempts != began.Attempt {
+				continue
+			}
+			// If somebody called it unknown meanwhile, we know better.
+			known := a.delivery.Outcome == takedown.OutcomeAccepted || a.delivery.Outcome == takedown.OutcomeRejected
+			if l.State == takedown.LegSending || l.State == takedown.LegUnknown && known {
 				return s.finish(fresh, l, a)
 			}
 		}
@@ -116,18 +126,42 @@ func (s *Deliver) send(ctx context.Context, w *Work, a *attempt) {
 	}
 }
 
+// try holds the dialogue. A panic in it leaves the outcome unknown, like any
+// other break whose place nobody knows.
+func (s *Deliver) try(ctx context.Context, a *attempt) (d takedown.Delivery) {
+	if s.Now().Sub(a.delivery.StartedAt) >= s.Lease/2 {
+		// The notices before it took so long that the lease might end in the
+		// middle of this dialogue, and somebody else might call it unknown.
+		return takedown.Delivery{Outcome: takedown.OutcomeDeferred, Reply: "not tried: the notices before it took too long"}
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			d = takedown.Delivery{Outcome: takedown.OutcomeUnknown, Reply: fmt.Sprintf("the program failed during the attempt: %v", r)}
+		}
+	}()
+	return s.Notifier.Send(ctx, a.notice)
+}
+
 // begin makes an attempt for each leg that has a notice to send, and ends
 // attempts that a crash left open.
 func (s *Deliver) begin(ctx context.Context, now time.Time, batch []*Work) map[*Work][]*attempt {
 	var ids []int64
+	var to []string
 	for _, w := range batch {
 		for _, l := range w.Case.Legs {
-			if l.State == takedown.LegComposed && !l.DueAt.After(now) {
+			if (sendable(w.Case, l) || l.State == takedown.LegSending) && !l.DueAt.After(now) {
 				ids = append(ids, l.NoticeID)
+				if c, ok := l.CurrentContact(); ok {
+					to = append(to, c.Address)
+				}
 			}
 		}
 	}
 	notices, err := s.Store.Notices(ctx, ids)
+	var dead map[string]string
+	if err == nil {
+		dead, err = s.Store.DeadContacts(ctx, to)
+	}
 	attempts := make(map[*Work][]*attempt, len(batch))
 	for _, w := range batch {
 		w.Err = err
@@ -135,12 +169,16 @@ func (s *Deliver) begin(ctx context.Context, now time.Time, batch []*Work) map[*
 			if l.DueAt.After(now) || w.Err != nil {
 				continue
 			}
-			switch l.State {
-			case takedown.LegSending:
-				w.Err = s.abandon(w, l, now)
-			case takedown.LegComposed:
+			n := notices[l.NoticeID]
+			switch {
+			case l.State == takedown.LegSending:
+				w.Err = s.abandon(w, l, now, n)
+			case !sendable(w.Case, l):
+			case isDead(dead, n.Recipient):
+				w.Err = nextContact(w.Case, l, now, "deliver", "the address proved dead meanwhile: "+dead[n.Recipient])
+			default:
 				var a *attempt
-				if a, w.Err = s.start(w, l, now, notices[l.NoticeID]); w.Err == nil {
+				if a, w.Err = s.start(w, l, now, n); w.Err == nil {
 					attempts[w] = append(attempts[w], a)
 				}
 			}
@@ -150,6 +188,17 @@ func (s *Deliver) begin(ctx context.Context, now time.Time, batch []*Work) map[*
 		}
 	}
 	return attempts
+}
+
+// sendable reports whether the leg's notice may leave: a case that a person
+// holds says nothing, even while another of its legs waits for an outcome.
+func sendable(c *takedown.Case, l *takedown.Leg) bool {
+	return c.State == takedown.CaseActive && l.State == takedown.LegComposed
+}
+
+func isDead(dead map[string]string, address string) bool {
+	_, ok := dead[address]
+	return ok
 }
 
 func (s *Deliver) start(w *Work, l *takedown.Leg, now time.Time, n takedown.Notice) (*attempt, error) {
@@ -169,12 +218,12 @@ func (s *Deliver) start(w *Work, l *takedown.Leg, now time.Time, n takedown.Noti
 }
 
 // abandon ends an attempt whose outcome nobody recorded.
-func (s *Deliver) abandon(w *Work, l *takedown.Leg, now time.Time) error {
+func (s *Deliver) abandon(w *Work, l *takedown.Leg, now time.Time, n takedown.Notice) error {
 	d := takedown.Delivery{
 		NoticeID: l.NoticeID, CaseID: w.Case.ID, LegID: l.ID, Attempt: l.Attempts, FinishedAt: now, Outcome: takedown.OutcomeUnknown,
 		Reply: "the program stopped during the attempt",
 	}
-	return s.finish(w, l, &attempt{delivery: d, notice: takedown.Notice{ID: l.NoticeID}})
+	return s.finish(w, l, &attempt{delivery: d, notice: n})
 }
 
 // finish records the outcome of an attempt and what follows from it.
@@ -224,8 +273,7 @@ func (s *Deliver) conclude(w *Work, l *takedown.Leg, a *attempt) error {
 		c.Record(now, takedown.EventNoticeDrafted, "deliver", data)
 		return nil
 	case takedown.OutcomeDeferred:
-		wait := min(s.Retry<<min(d.Attempt-1, 20), s.RetryMax)
-		if total := s.Retry * time.Duration(int64(1)<<min(d.Attempt, 20)); total < s.GiveUp {
+		if wait, ok := s.backoff(d.Attempt); ok {
 			if err := l.Move(takedown.LegComposed, "deferred: "+d.Reply, now.Add(wait)); err != nil {
 				return err
 			}
@@ -244,6 +292,20 @@ func (s *Deliver) conclude(w *Work, l *takedown.Leg, a *attempt) error {
 	return nextContact(c, l, now, "deliver", "rejected: "+d.Reply)
 }
 
+// backoff returns the wait after a deferred attempt, or false when the waits so
+// far and this one add up to more than GiveUp.
+func (s *Deliver) backoff(attempt int) (wait time.Duration, ok bool) {
+	var total time.Duration
+	wait = max(s.Retry, time.Second)
+	for range attempt - 1 {
+		if total += wait; total > s.GiveUp {
+			return 0, false
+		}
+		wait = max(min(2*wait, s.RetryMax), time.Second)
+	}
+	return wait, total+wait <= s.GiveUp
+}
+
 // follow is when the next step of a told leg is due.
 func (s *Deliver) follow(c *takedown.Case, l *takedown.Leg, now time.Time) time.Time {
 	rung, ok := s.Ladder.rung(l.Party.Role, c.Class)
@@ -257,6 +319,9 @@ func (s *Deliver) follow(c *takedown.Case, l *takedown.Leg, now time.Time) time.
 func nextContact(c *takedown.Case, l *takedown.Leg, now time.Time, actor, reason string) error {
 	l.Contact++
 	l.Touch()
+	if l.Kind == takedown.NoticeReminder {
+		l.Kind, l.Reminders = takedown.NoticeFirst, 0 // this desk was never told
+	}
 	if _, ok := l.CurrentContact(); !ok {
 		return unreachable(c, l, now, actor, reason)
 	}

@@ -257,37 +257,79 @@ func (e *Engine) alone(ctx context.Context, stage Stage, id int64) error {
 func (e *Engine) settle(ctx context.Context, stage Stage, work []*Work) error {
 	changes := make([]*takedown.Change, 0, len(work))
 	var failed []*Work
+	outcome := false // of something that cannot be done again
 	for _, w := range work {
 		switch {
 		case w.Err != nil:
 			failed = append(failed, w)
+			var p *panicError
+			if errors.As(w.Err, &p) {
+				e.cfg.Logger.Error("stage panicked", "stage", stage.Name(), "case", w.Case.ID, "panic", p.value, "stack", string(p.stack))
+			}
 		case w.Case != nil:
+			w.Case.Attempts, w.Case.RetryAt = 0, time.Time{} // no longer in a row
 			changes = append(changes, &w.Change)
+			outcome = outcome || w.Again != nil
 		}
 	}
-	lost, err := e.cfg.Store.Commit(ctx, e.cfg.Now(), e.cfg.SweepAfter, changes)
-	if err != nil && takedown.KindOf(err) == takedown.KindPermanent {
-		// The schema refuses a row of one of them. Find out which.
-		if len(changes) > 1 {
-			for _, ch := range changes {
-				if err := e.alone(ctx, stage, ch.Case.ID); err != nil {
-					return err
-				}
-			}
-			err = nil
-		} else {
-			failed = append(failed, &Work{Change: takedown.Change{Case: changes[0].Case}, Err: err})
-			err = nil
-		}
+	lost, refused, err := commitEach(ctx, changes, func(ctx context.Context, changes []*takedown.Change) ([]int64, error) {
+		return e.commit(ctx, changes, outcome)
+	})
+	for id, cause := range refused {
+		failed = append(failed, &Work{Change: takedown.Change{Case: &takedown.Case{ID: id}}, Err: cause})
 	}
 	if len(lost) > 0 {
 		e.cfg.Logger.Debug("cases changed meanwhile", "stage", stage.Name(), "cases", lost)
 		err = errors.Join(err, e.again(ctx, work, lost))
 	}
-	if err == nil && len(failed) > 0 {
-		err = e.postpone(ctx, stage, failed)
+	// What failed belongs to its own cases, whatever became of the others.
+	if len(failed) > 0 {
+		err = errors.Join(err, e.postpone(ctx, stage, failed))
 	}
 	return err
+}
+
+// commit stores changes. Outcomes of things that cannot be done again, such as
+// a mail that was sent, are not given up at the first failure of the store:
+// losing one would make it unknown for ever.
+func (e *Engine) commit(ctx context.Context, changes []*takedown.Change, outcome bool) (lost []int64, err error) {
+	for try := range commitTries {
+		lost, err = e.cfg.Store.Commit(ctx, e.cfg.Now(), e.cfg.SweepAfter, changes)
+		if err == nil || !outcome || takedown.KindOf(err) != takedown.KindTemporary || ctx.Err() != nil {
+			break
+		}
+		e.cfg.Logger.Warn("cannot store outcomes; trying again", "cases", len(changes), "err", err)
+		pause(ctx, commitPause<<try)
+	}
+	return lost, err
+}
+
+const (
+	commitTries = 6
+	commitPause = 250 * time.Millisecond
+)
+
+// commitEach stores changes together. If the schema refuses a row of one of
+// them, it stores them one by one, so that only that one is refused.
+func commitEach(ctx context.Context, changes []*takedown.Change, commit func(context.Context, []*takedown.Change) ([]int64, error)) (lost []int64, refused map[int64]error, err error) {
+	lost, err = commit(ctx, changes)
+	if err == nil || takedown.KindOf(err) != takedown.KindPermanent {
+		return lost, nil, err
+	}
+	refused = make(map[int64]error)
+	if len(changes) == 1 {
+		refused[changes[0].Case.ID] = err
+		return lost, refused, nil
+	}
+	lost, err = nil, nil
+	for _, ch := range changes {
+		l, r, cerr := commitEach(ctx, []*takedown.Change{ch}, commit)
+		lost, err = append(lost, l...), errors.Join(err, cerr)
+		for id, cause := range r {
+			refused[id] = cause
+		}
+	}
+	return lost, refused, err
 }
 
 // again carries outcomes that lost a race over to fresh copies of their cases.
@@ -316,7 +358,7 @@ func (e *Engine) again(ctx context.Context, work []*Work, lost []int64) error {
 			}
 			changes = append(changes, &fresh.Change)
 		}
-		lost, err := e.cfg.Store.Commit(ctx, e.cfg.Now(), e.cfg.SweepAfter, changes)
+		lost, err := e.commit(ctx, changes, true)
 		if err != nil {
 			return err
 		}
@@ -373,8 +415,22 @@ func (e *Engine) fail(ctx context.Context, now time.Time, stage takedown.Stage, 
 			return false
 		}
 		c.Record(now, takedown.EventDeadLetter, string(stage), map[string]any{"error": cause.Error(), "kind": string(kind)})
+		// An attempt whose outcome cannot even be taken in would be offered for
+		// ever.
+		for _, l := range c.Legs {
+			if l.State == takedown.LegSending && stage == takedown.StageDeliver {
+				if err := l.Move(takedown.LegUnknown, cause.Error(), time.Time{}); err != nil {
+					e.cfg.Logger.Error("cannot end an attempt", "case", c.ID, "err", err)
+				}
+			}
+		}
+		c.RetryAt, c.Attempts = time.Time{}, 0
 		if c.State.Closed() {
 			c.Track.NextAt = time.Time{}
+			closeLegs(c, now, "the case is over")
+			return true
+		}
+		if c.State == takedown.CaseHeld {
 			return true
 		}
 		if err := c.Move(takedown.CaseHeld, fmt.Sprintf("%s failed: %v", stage, cause)); err != nil {

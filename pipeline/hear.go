@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -30,25 +32,39 @@ func (h *Hear) Store(ctx context.Context, r takedown.Reply) error {
 		return err
 	}
 	if isNew && stored.Authentic && stored.CaseID != 0 {
-		if err := h.apply(ctx, stored); err != nil {
+		if err := h.apply(ctx, stored); errors.Is(err, errUnderWay) {
+			h.Logger.Debug("a reply waits for the attempt that it answers", "reply", stored.ID)
+		} else if err != nil {
 			h.Logger.Warn("a reply is stored but not yet taken in", "reply", stored.ID, "err", err)
 		}
 	}
 	return nil
 }
 
-// Recover takes in replies that a crash left between storing and acting.
+// errUnderWay means that a bounce came before the outcome of the attempt that it
+// answers was stored: the relay was faster than our own commit.
+var errUnderWay = takedown.Temporary(errors.New("the attempt that it answers is still under way"))
+
+// Recover takes in replies that were stored but not acted on: those that a
+// crash left behind and those that came too early. It is to be called every few
+// seconds. One that fails does not keep the others back; it returns how many
+// were taken in.
 func (h *Hear) Recover(ctx context.Context) (int, error) {
 	pending, err := h.Replies.PendingReplies(ctx, 100)
 	if err != nil {
 		return 0, err
 	}
-	for n, r := range pending {
-		if err := h.apply(ctx, r); err != nil {
-			return n, err
+	n := 0
+	var failed error
+	for _, r := range pending {
+		switch err := h.apply(ctx, r); {
+		case err == nil:
+			n++
+		case !errors.Is(err, errUnderWay):
+			failed = errors.Join(failed, fmt.Errorf("reply %d: %w", r.ID, err))
 		}
 	}
-	return len(pending), nil
+	return n, failed
 }
 
 func (h *Hear) apply(ctx context.Context, r takedown.Reply) error {
@@ -82,6 +98,9 @@ func (h *Hear) leg(ch *takedown.Change, l *takedown.Leg, r takedown.Reply, now t
 		contact, ok := l.CurrentContact()
 		if !ok || r.NoticeID != l.NoticeID || c.State.Closed() {
 			return nil // an old notice bounced; the leg has moved on
+		}
+		if l.State == takedown.LegSending {
+			return errUnderWay
 		}
 		if l.State != takedown.LegNotified && l.State != takedown.LegUnknown && l.State != takedown.LegExhausted {
 			return nil

@@ -77,13 +77,12 @@ func advance(c *takedown.Case, now time.Time) {
 	}
 }
 
-// over reports whether no leg has anything left to do by itself, and when the
-// last of them came to its end.
+// over reports whether no leg has anything left to do by itself.
 func over(c *takedown.Case) bool {
 	for _, l := range c.Legs {
 		switch l.State {
 		case takedown.LegUnreachable, takedown.LegExhausted, takedown.LegDrafted, takedown.LegClosed:
-		case takedown.LegManual:
+		case takedown.LegManual, takedown.LegNotified, takedown.LegUnknown:
 			if !l.DueAt.IsZero() {
 				return false
 			}

@@ -37,13 +37,14 @@ func (s *Plan) Run(_ context.Context, now time.Time, batch []*Work) {
 func (s *Plan) open(c *takedown.Case, now time.Time) error {
 	told := make(map[string]bool, len(c.Legs))
 	for _, l := range c.Legs {
-		told[string(l.Party.Role)+" "+l.Party.Key] = true
+		told[partyID(l.Party)] = true
 	}
 	for _, p := range c.Parties {
 		rung, ok := s.Ladder.rung(p.Role, c.Class)
-		if !ok || c.Absent || told[string(p.Role)+" "+p.Key] {
+		if !ok || c.Absent || told[partyID(p)] {
 			continue
 		}
+		told[partyID(p)] = true // sources may name a party twice
 		l := &takedown.Leg{
 			CaseID: c.ID, Party: p, State: takedown.LegPlanned, Kind: takedown.NoticeFirst,
 			DueAt: now.Add(rung.After), OpenedAt: now, ResolutionID: c.ResolutionID,
@@ -88,6 +89,8 @@ func (s *Plan) open(c *takedown.Case, now time.Time) error {
 	c.Record(now, takedown.EventPlanned, "plan", map[string]any{"legs": len(c.Legs), "reason": c.Reason})
 	return nil
 }
+
+func partyID(p takedown.Party) string { return string(p.Role) + " " + takedown.CleanText(p.Key) }
 
 func (s *Plan) reachable(c *takedown.Case) bool {
 	for _, l := range c.Legs {

@@ -46,6 +46,9 @@ func resolved(w *Work, now time.Time, r takedown.Resolution) error {
 	if err := c.Move(takedown.CaseResolved, ""); err != nil {
 		return err
 	}
+	for i := range r.Parties {
+		r.Parties[i].Key = takedown.CleanText(r.Parties[i].Key) // as the database will know it
+	}
 	w.Resolution = &r
 	c.Parties, c.Absent = r.Parties, r.Absent
 	parties := make([]map[string]any, len(r.Parties))

@@ -28,12 +28,19 @@ const gather = 20 * time.Millisecond
 // stream runs a Streamer and commits in groups.
 func (e *Engine) stream(ctx context.Context, s Streamer, now time.Time, batch []*Work) error {
 	finished := make(chan *Work, len(batch))
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	left := make(map[*Work]int64, len(batch))
+	for _, w := range batch {
+		left[w] = w.Case.ID
+	}
+	go func() { // ends by closing finished, which the loop below waits for
 		defer close(finished)
+		defer func() {
+			if r := recover(); r != nil {
+				e.cfg.Logger.Error("stage panicked", "stage", s.Name(), "cases", len(batch), "panic", r, "stack", string(debug.Stack()))
+			}
+		}()
 		s.Stream(ctx, now, batch, func(w *Work) { finished <- w })
-	})
-	defer wg.Wait()
+	}()
 	var errs []error
 	var group []*Work
 	settle := func() {
@@ -51,8 +58,16 @@ func (e *Engine) stream(ctx context.Context, s Streamer, now time.Time, batch []
 		case w, more := <-finished:
 			if !more {
 				settle()
+				// Cases that a panic of the stage left: each alone, so that only the
+				// one that causes it fails.
+				for _, id := range left {
+					if err := e.alone(ctx, s, id); err != nil {
+						errs = append(errs, err)
+					}
+				}
 				return errors.Join(errs...)
 			}
+			delete(left, w)
 			if group = append(group, w); len(group) == 1 {
 				flush = time.After(gather)
 			}
@@ -91,8 +106,17 @@ func each(batch []*Work, limit int, done func(*Work), f func(*Work)) {
 func safely(w *Work, f func(*Work)) {
 	defer func() {
 		if r := recover(); r != nil {
-			w.Err = takedown.Permanent(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
+			w.Err = takedown.Permanent(&panicError{value: r, stack: debug.Stack()})
 		}
 	}()
 	f(w)
 }
+
+// A panicError is what a panic left. The stack is for the log, not for the
+// record.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }

@@ -72,6 +72,7 @@ func (s *Track) judge(c *takedown.Case, check takedown.Check) error {
 	case takedown.VerdictGone:
 		t.GoneRounds++
 	}
+	next := s.Next(c, now)
 	if check.Verdict != previous {
 		c.Record(now, takedown.EventChecked, "track", map[string]any{
 			"verdict": check.Verdict, "layer": check.Layer, "detail": t.Detail, "before": previous,
@@ -83,6 +84,15 @@ func (s *Track) judge(c *takedown.Case, check takedown.Check) error {
 	switch check.Verdict {
 	case takedown.VerdictUp:
 		c.GoneSeenAt = time.Time{}
+		if c.Absent && previous != takedown.VerdictUp {
+			// The name that did not exist does now: find out who holds it. A
+			// steady verdict does not ask again, so this cannot go in circles.
+			if err := c.Move(takedown.CaseScreened, "the name exists now"); err != nil {
+				return err
+			}
+			t.NextAt = time.Time{}
+			return nil
+		}
 	case takedown.VerdictGone:
 		if t.GoneRounds == 1 || c.GoneSeenAt.IsZero() {
 			c.GoneSeenAt = now
@@ -91,19 +101,27 @@ func (s *Track) judge(c *takedown.Case, check takedown.Check) error {
 		if t.GoneRounds >= s.Rounds {
 			return s.remove(c, now)
 		}
-		// Nothing is said about a target that looks gone: wait for the rounds.
-		for _, l := range c.Legs {
-			if l.State == takedown.LegPlanned && l.DueAt.Before(now.Add(time.Second)) {
-				l.DueAt = s.Next(c, now).Add(time.Second)
-				l.Touch()
-			}
-		}
+		quiet(c, next)
 	}
 	if done := s.expired(c, now); done != "" {
 		return s.expire(c, now, done)
 	}
-	t.NextAt = s.Next(c, now)
+	t.NextAt = next
 	return nil
+}
+
+// quiet keeps legs from speaking before the next look: nothing is said about a
+// target that looks gone.
+func quiet(c *takedown.Case, next time.Time) {
+	for _, l := range c.Legs {
+		switch l.State {
+		case takedown.LegPlanned, takedown.LegComposed, takedown.LegNotified, takedown.LegUnknown, takedown.LegWaiting, takedown.LegManual:
+			if !l.DueAt.IsZero() && !l.DueAt.After(next) {
+				l.DueAt = next.Add(time.Second)
+				l.Touch()
+			}
+		}
+	}
 }
 
 // remember keeps what the target looked like and where it was.
@@ -144,7 +162,11 @@ func (s *Track) remove(c *takedown.Case, now time.Time) error {
 func (s *Track) watch(c *takedown.Case, now time.Time) error {
 	t := &c.Track
 	if t.Verdict == takedown.VerdictUp {
-		if err := c.Move(takedown.CaseActive, "it came back"); err != nil {
+		to := takedown.CaseActive
+		if len(c.Legs) == 0 {
+			to = takedown.CaseScreened // nobody was found who could act; now there may be
+		}
+		if err := c.Move(to, "it came back"); err != nil {
 			return err
 		}
 		c.Relapses++
@@ -152,13 +174,20 @@ func (s *Track) watch(c *takedown.Case, now time.Time) error {
 		t.GoneRounds = 0
 		c.Record(now, takedown.EventRelapsed, "track", map[string]any{"detail": t.Detail, "relapse": c.Relapses})
 		for _, l := range c.Legs {
-			if l.State != takedown.LegClosed || l.Seq == 0 {
+			if l.State != takedown.LegClosed {
 				continue
 			}
-			if err := l.Move(takedown.LegPlanned, "it came back", now); err != nil {
+			due := now
+			if l.Seq == 0 { // it was gone before this party's turn came
+				rung, _ := s.Ladder.rung(l.Party.Role, c.Class)
+				due = now.Add(rung.After)
+			} else {
+				l.Kind = takedown.NoticeRelapse
+			}
+			if err := l.Move(takedown.LegPlanned, "it came back", due); err != nil {
 				return err
 			}
-			l.Kind, l.Reminders = takedown.NoticeRelapse, 0
+			l.OpenedAt, l.Reminders = now, 0
 			c.Record(now, takedown.EventLegPlanned, "track", legData(l))
 		}
 		t.NextAt = s.Next(c, now)
@@ -180,17 +209,24 @@ func (s *Track) endWatch(c *takedown.Case, now time.Time) error {
 // expired says why a target that stays up is not watched any longer, or
 // nothing.
 func (s *Track) expired(c *takedown.Case, now time.Time) string {
-	if s.GiveUp > 0 && now.Sub(c.SubmittedAt) >= s.GiveUp {
+	if c.Track.Verdict == takedown.VerdictGone {
+		return "" // the rounds will tell
+	}
+	begun := c.SubmittedAt
+	for _, l := range c.Legs { // a relapse opens them anew
+		if l.OpenedAt.After(begun) {
+			begun = l.OpenedAt
+		}
+	}
+	if s.GiveUp > 0 && now.Sub(begun) >= s.GiveUp {
 		return "still there after the longest time that a target is watched"
 	}
-	if c.Track.Verdict == takedown.VerdictGone || !over(c) {
+	if !over(c) {
 		return ""
 	}
-	var last time.Time
-	for _, e := range []time.Time{c.SubmittedAt, c.NotifiedAt} {
-		if e.After(last) {
-			last = e
-		}
+	last := begun
+	if c.NotifiedAt.After(last) {
+		last = c.NotifiedAt
 	}
 	for _, l := range c.Legs {
 		if end := l.NotifiedAt.Add(s.after(c, l)); !l.NotifiedAt.IsZero() && end.After(last) {

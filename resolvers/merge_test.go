@@ -246,5 +246,6 @@ func TestParseOverrides(t *testing.T) {
 
 func FuzzParseOverrides(f *testing.F) {
 	f.Add("overrides:\n- match: {asn: 64496, cidr: 192.0.2.0/24}\n  contacts: [{email: abuse@h.example}]")
+	f.Add("overrides:\n- match: {asn: 1}\n  contacts: !0 0") // made the YAML library panic
 	f.Fuzz(func(_ *testing.T, text string) { _, _ = resolvers.ParseOverrides([]byte(text)) })
 }

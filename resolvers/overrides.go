@@ -92,10 +92,21 @@ func ParseOverrides(data []byte) (*Overrides, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return &Overrides{}, nil
 	}
-	if err := yaml.UnmarshalWithOptions(data, &file, yaml.Strict()); err != nil {
+	if err := unmarshal(data, &file); err != nil {
 		return nil, err
 	}
 	return NewOverrides(file.Overrides)
+}
+
+// unmarshal is strict. The YAML library panics on some malformed input; for the
+// operator that is a malformed file like any other.
+func unmarshal(data []byte, v any) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("malformed YAML: %v", p)
+		}
+	}()
+	return yaml.UnmarshalWithOptions(data, v, yaml.Strict())
 }
 
 // NewOverrides checks and normalises a list of overrides.

@@ -20,7 +20,9 @@ import (
 type commands struct {
 	globals
 
+	Demo       demoCmd       `cmd:"" group:"service" help:"Rehearse the whole service against the simulated internet."`
 	Serve      serveCmd      `cmd:"" group:"service" help:"Run the service."`
+	Simnet     simnetCmd     `cmd:"" group:"service" help:"Run the simulated internet alone."`
 	Submit     submitCmd     `cmd:"" group:"analyst" help:"Hand over indicators."`
 	Case       caseCmd       `cmd:"" group:"analyst" help:"Look at cases and act on them."`
 	Lookup     lookupCmd     `cmd:"" group:"analyst" help:"Find out who is responsible for an indicator, and why; submits nothing."`
@@ -116,12 +118,14 @@ func wrongUse(parser *kong.Kong, err error) error {
 	return usage("%w; see %s --help", err, name)
 }
 
-// report prints an error, a line for each fault, and returns the exit code.
+// report prints an error, a line for each fault, and returns the exit code. An
+// indented line goes on with the fault above it.
 func (p *Program) report(err error) int {
 	if err == nil {
 		return 0
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	text := strings.ReplaceAll(err.Error(), "\n\t", " ")
+	for line := range strings.SplitSeq(text, "\n") {
 		fmt.Fprintln(p.Err, "desist: "+safe(line))
 	}
 	var use *usageError

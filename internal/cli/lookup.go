@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -120,7 +119,7 @@ func (c *lookupCmd) Run(ctx context.Context, p *Program) error {
 			}
 		}
 		if c.JSON {
-			if err := json.NewEncoder(out.w).Encode(r.json(pick)); err != nil {
+			if err := newEncoder(out.w).Encode(r.json(pick)); err != nil {
 				return written(err)
 			}
 			continue

@@ -163,7 +163,7 @@ func (c *noticeVerifyCmd) Run(ctx context.Context, p *Program) error {
 			err = p.printJSON(v)
 		} else if v.Genuine {
 			out := p.printer()
-			out.text("", fmt.Sprintf("This is our %s notice %d of %s to %s, sealed %s, unchanged.", v.Kind, v.Notice, v.Case, v.Recipient, v.SealedAt))
+			out.printf("This is our %s notice %d of %s to %s, sealed %s, unchanged.\n", v.Kind, v.Notice, v.Case, safe(v.Recipient), v.SealedAt)
 			err = out.flush()
 		}
 		if err == nil && !v.Genuine {

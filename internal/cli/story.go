@@ -259,7 +259,7 @@ func printNotice(out *printer, n takedown.Notice, deliveries []takedown.Delivery
 }
 
 func printDelivery(out *printer, a takedown.Delivery) {
-	lead := fmt.Sprintf("      attempt %-2d ", a.Attempt)
+	lead := fmt.Sprintf("      attempt %-2d", a.Attempt)
 	if a.FinishedAt.IsZero() {
 		out.textAs(yellow, lead, lead, "began "+when(a.StartedAt)+", its outcome is not on record yet")
 		return
@@ -329,7 +329,7 @@ func printChecks(out *printer, checks []takedown.Check) {
 		}
 		what := string(c.Verdict)
 		if c.Layer != "" {
-			what += " at the " + string(c.Layer)
+			what += " (" + string(c.Layer) + ")"
 		}
 		if c.Detail != "" {
 			what += ": " + c.Detail

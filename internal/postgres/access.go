@@ -99,8 +99,8 @@ type Dead struct {
 // DeadLetters lists what could not be handled, newest first; with an id, that
 // one alone. Bodies are read only for a single one.
 func (s *Store) DeadLetters(ctx context.Context, id int64, limit int) ([]Dead, error) {
-	return query(ctx, s, `SELECT id, at, subject, COALESCE(case_id, 0), reason, CASE WHEN $1 = 0 THEN ''::bytea ELSE body END, replayed_at
-		FROM dead_letters WHERE $1 = 0 OR id = $1 ORDER BY id DESC LIMIT $2`, func(row pgx.CollectableRow) (Dead, error) {
+	return query(ctx, s, `SELECT id, at, subject, COALESCE(case_id, 0), reason, CASE WHEN $1::bigint = 0 THEN ''::bytea ELSE body END, replayed_at
+		FROM dead_letters WHERE $1::bigint = 0 OR id = $1 ORDER BY id DESC LIMIT $2`, func(row pgx.CollectableRow) (Dead, error) {
 		var d Dead
 		var replayed *time.Time
 		err := row.Scan(&d.ID, &d.At, &d.Subject, &d.CaseID, &d.Reason, &d.Body, &replayed)

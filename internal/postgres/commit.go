@@ -32,8 +32,14 @@ func (s *Store) Commit(ctx context.Context, now time.Time, sweepAfter time.Durat
 	changes = slices.Clone(changes)
 	slices.SortFunc(changes, func(a, b *takedown.Change) int { return int(a.Case.ID - b.Case.ID) })
 	heads := make(map[int64]head, len(changes))
+	var fresh []*takedown.Leg
 	for _, ch := range changes {
-		heads[ch.Case.ID] = head{ch.Case.EventSeq, ch.Case.EventHash}
+		heads[ch.Case.ID] = head{ch.Case.EventSeq, ch.Case.EventHash, ch.Case.Loaded}
+		for _, l := range ch.Case.Legs {
+			if l.ID == 0 {
+				fresh = append(fresh, l)
+			}
+		}
 	}
 	for {
 		err = s.inTx(ctx, "commit changes", func(tx pgx.Tx) error {
@@ -48,6 +54,9 @@ func (s *Store) Commit(ctx context.Context, now time.Time, sweepAfter time.Durat
 		}
 		for _, ch := range changes { // undo what seal advanced
 			ch.Case.EventSeq, ch.Case.EventHash = heads[ch.Case.ID].seq, heads[ch.Case.ID].hash
+		}
+		for _, l := range fresh { // and the numbers of legs that were not stored
+			l.ID = 0
 		}
 		if !errors.Is(err, errRace) {
 			return lost, err
@@ -69,7 +78,7 @@ func (s *Store) Commit(ctx context.Context, now time.Time, sweepAfter time.Durat
 		}
 	}
 	for _, ch := range changes {
-		ch.Case.NewEvents = nil
+		ch.Case.NewEvents, ch.Case.Loaded = nil, ch.Case.Version()
 		for _, l := range ch.Case.Legs {
 			l.Stored()
 		}
@@ -78,25 +87,30 @@ func (s *Store) Commit(ctx context.Context, now time.Time, sweepAfter time.Durat
 }
 
 type head struct {
-	seq  int64
-	hash takedown.Hash
+	seq    int64
+	hash   takedown.Hash
+	loaded takedown.Version
 }
 
-// stale returns the ids whose row is no longer at the event we loaded.
+// stale returns the ids whose row is no longer at the version we loaded.
 func (s *Store) stale(ctx context.Context, heads map[int64]head) ([]int64, error) {
 	ids := make([]int64, 0, len(heads))
-	seqs := make([]int64, 0, len(heads))
+	var seqs, attempts, checks []int64
 	for id, h := range heads {
-		ids, seqs = append(ids, id), append(seqs, h.seq)
+		ids, seqs = append(ids, id), append(seqs, h.loaded.Seq)
+		attempts, checks = append(attempts, int64(h.loaded.Attempts)), append(checks, int64(h.loaded.Checks))
 	}
-	rows, err := s.pool.Query(ctx, `SELECT u.id FROM unnest($1::bigint[], $2::bigint[]) AS u(id, seq)
-		LEFT JOIN cases c ON c.id = u.id AND c.event_seq = u.seq WHERE c.id IS NULL`, ids, seqs)
+	rows, err := s.pool.Query(ctx, `SELECT u.id FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u(id, seq, attempts, checks)
+		LEFT JOIN cases c ON c.id = u.id AND `+sameVersion+` WHERE c.id IS NULL`, ids, seqs, attempts, checks)
 	if err != nil {
 		return nil, classify("find lost races", err)
 	}
 	out, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	return out, classify("find lost races", err)
 }
+
+// sameVersion compares a case with u, the version that was loaded: takedown.Version.
+const sameVersion = `c.event_seq = u.seq AND c.attempts = u.attempts AND COALESCE((c.track->>'Checks')::bigint, 0) = u.checks`
 
 // resolveParties gives every party of a new leg its id. Parties are few and
 // shared by many cases, so they are written outside the transaction, once.
@@ -123,7 +137,7 @@ func (s *Store) resolveParties(ctx context.Context, changes []*takedown.Change) 
 	if len(missing) > 0 {
 		// DO UPDATE, so that RETURNING answers for rows that were there.
 		rows, err := s.pool.Query(ctx, `INSERT INTO parties (role, key, name, country, asn)
-			SELECT * FROM `+unnest("text", "text", "text", "text", "bigint")+`
+			SELECT * FROM `+unnest("text", "text", "text", "text", "bigint")+` AS t(role, key) ORDER BY role, key
 			ON CONFLICT (role, key) DO UPDATE SET name = EXCLUDED.name, country = EXCLUDED.country, asn = EXCLUDED.asn
 			RETURNING role, key, id`, t.args()...)
 		if err != nil {
@@ -212,6 +226,7 @@ func (w *writer) addChanges(ctx context.Context, tx pgx.Tx, changes []*takedown.
 			w.addCheck(check)
 		}
 		if r := ch.Reply; r != nil {
+			w.expectReplies++
 			i := 0
 			add(&w.replies, &i, r.ID)
 			add(&w.replies, &i, r.CaseID)
@@ -267,7 +282,8 @@ func (w *writer) addResolution(caseID, id int64, r *takedown.Resolution, seen ma
 	return nil
 }
 
-const insertRaws = `INSERT INTO raw_answers (sha256, body, at) SELECT * FROM %s ON CONFLICT DO NOTHING`
+const insertRaws = `INSERT INTO raw_answers (sha256, body, at)
+	SELECT * FROM %s AS t(sha256) ORDER BY sha256 ON CONFLICT DO NOTHING`
 
 const insertResolutions = `INSERT INTO resolutions (id, case_id, at, findings, parties, gaps, absent)
 	SELECT a, b, c, d::jsonb, e::jsonb, f::jsonb, g FROM %s AS t(a, b, c, d, e, f, g)`
@@ -304,7 +320,7 @@ const insertLegs = `INSERT INTO legs (id, case_id, party_id, resolution_id, stat
 	SELECT a, b, c, d, e, f, g, h, i, NULLIF(j, 0), k, l, m, n, o, p, q, r FROM %s AS t(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)`
 
 const updateLegs = `UPDATE legs SET resolution_id = u.resolution_id, state = u.state, reason = u.reason, contact = u.contact, kind = u.kind,
-		seq = u.seq, notice_id = NULLIF(u.notice_id, 0), attempts = u.attempts, reminders = u.reminders, due_at = u.due_at,
+		seq = u.seq, notice_id = NULLIF(u.notice_id, 0), attempts = u.attempts, reminders = u.reminders, due_at = u.due_at, opened_at = u.opened_at,
 		notified_at = u.notified_at, answered_at = u.answered_at, answer = u.answer, ticket = u.ticket
 	FROM %s AS u(id, case_id, party_id, resolution_id, state, reason, contact, kind, seq, notice_id, attempts, reminders,
 		due_at, opened_at, notified_at, answered_at, answer, ticket)
@@ -371,7 +387,7 @@ const insertDeliveries = `INSERT INTO deliveries (case_id, leg_id, notice_id, at
 const finishDeliveries = `UPDATE deliveries SET finished_at = u.finished_at, outcome = u.outcome, code = u.code, enhanced = u.enhanced,
 		reply = u.reply, host = u.host, tls = u.tls
 	FROM %s AS u(notice_id, attempt, finished_at, outcome, code, enhanced, reply, host, tls)
-	WHERE deliveries.notice_id = u.notice_id AND deliveries.attempt = u.attempt AND deliveries.outcome IS NULL`
+	WHERE deliveries.notice_id = u.notice_id AND deliveries.attempt = u.attempt AND (deliveries.outcome IS NULL OR deliveries.outcome = 'unknown')`
 
 func (w *writer) addCheck(c takedown.Check) {
 	observations, _ := json.Marshal(orEmpty(c.Observations))
@@ -388,7 +404,7 @@ const insertChecks = `INSERT INTO checks (case_id, at, verdict, layer, detail, o
 	SELECT a, b, c, d, e, f::jsonb FROM %s AS t(a, b, c, d, e, f)`
 
 const tieReplies = `UPDATE replies SET case_id = u.case_id, leg_id = u.leg_id, notice_id = NULLIF(u.notice_id, 0)
-	FROM %s AS u(id, case_id, leg_id, notice_id) WHERE replies.id = u.id`
+	FROM %s AS u(id, case_id, leg_id, notice_id) WHERE replies.id = u.id AND replies.case_id IS NULL`
 
 const insertDead = `INSERT INTO contacts (channel, address, bounces, dead_at, dead_reason)
 	SELECT DISTINCT ON (a, b) a, b, 1, c, d FROM %s AS t(a, b, c, d)

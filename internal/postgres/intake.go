@@ -50,6 +50,10 @@ func keyOf(s takedown.Submission) caseKey {
 
 func accept(ctx context.Context, tx pgx.Tx, now time.Time, sweepAfter time.Duration, subs []takedown.Submission) ([]takedown.Accepted, error) {
 	out := make([]takedown.Accepted, len(subs))
+	subs = slices.Clone(subs)
+	for i := range subs {
+		subs[i].Key = takedown.CleanText(subs[i].Key)
+	}
 	known, err := knownKeys(ctx, tx, subs)
 	if err != nil {
 		return nil, err
@@ -57,26 +61,28 @@ func accept(ctx context.Context, tx pgx.Tx, now time.Time, sweepAfter time.Durat
 	// Group what is new by the case it belongs to, keeping the order.
 	groups := make(map[caseKey][]int)
 	var order []caseKey
+	first := make(map[string]int, len(subs)) // by key
+	repeats := make(map[int]int)             // of a key of this batch: the first one answers
 	for i, sub := range subs {
-		if id, ok := known[sub.Key]; ok {
-			out[i] = takedown.Accepted{CaseID: id, Duplicate: true}
+		if a, ok := known[sub.Key]; ok {
+			out[i] = a
 			continue
 		}
+		if j, ok := first[sub.Key]; ok {
+			repeats[i] = j
+			continue
+		}
+		first[sub.Key] = i
 		k := keyOf(sub)
 		if groups[k] == nil {
 			order = append(order, k)
-		}
-		// The same key twice in one batch: the later one waits for the earlier.
-		if j := slices.IndexFunc(groups[k], func(j int) bool { return subs[j].Key == sub.Key }); j >= 0 {
-			out[i] = takedown.Accepted{Duplicate: true, CaseID: -int64(groups[k][j]) - 1}
-			continue
 		}
 		groups[k] = append(groups[k], i)
 	}
 	if len(order) == 0 {
 		return out, nil
 	}
-	// Lock in one order everywhere, so that two batches cannot deadlock.
+	// Insert in one order everywhere, so that two batches cannot deadlock.
 	slices.SortFunc(order, func(a, b caseKey) int {
 		if c := slices.Compare(a.digest[:], b.digest[:]); c != 0 {
 			return c
@@ -131,10 +137,8 @@ func accept(ctx context.Context, tx pgx.Tx, now time.Time, sweepAfter time.Durat
 			w.updateCase(c)
 		}
 	}
-	for i, a := range out {
-		if a.CaseID < 0 {
-			out[i].CaseID = out[-a.CaseID-1].CaseID
-		}
+	for i, j := range repeats {
+		out[i] = takedown.Accepted{CaseID: out[j].CaseID, State: out[j].State, Duplicate: true}
 	}
 	return out, w.flush(ctx, tx)
 }
@@ -161,23 +165,24 @@ func clip(s string, n int) string {
 }
 
 // knownKeys finds which submissions are already stored.
-func knownKeys(ctx context.Context, tx pgx.Tx, subs []takedown.Submission) (map[string]int64, error) {
+func knownKeys(ctx context.Context, tx pgx.Tx, subs []takedown.Submission) (map[string]takedown.Accepted, error) {
 	keys := make([]string, len(subs))
 	for i, sub := range subs {
 		keys[i] = sub.Key
 	}
-	rows, err := tx.Query(ctx, `SELECT key, case_id FROM submissions WHERE key = ANY($1)`, keys)
+	rows, err := tx.Query(ctx, `SELECT s.key, c.id, c.state FROM submissions s JOIN cases c ON c.id = s.case_id WHERE s.key = ANY($1)`, keys)
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]int64)
+	known := make(map[string]takedown.Accepted)
 	var key string
-	var id int64
-	_, err = pgx.ForEachRow(rows, []any{&key, &id}, func() error { known[key] = id; return nil })
+	a := takedown.Accepted{Duplicate: true}
+	_, err = pgx.ForEachRow(rows, []any{&key, &a.CaseID, &a.State}, func() error { known[key] = a; return nil })
 	return known, err
 }
 
-// lockLive locks and loads the live cases of the keys.
+// lockLive locks and loads the live cases of the keys, in the order in which
+// Commit locks them.
 func lockLive(ctx context.Context, tx pgx.Tx, keys []caseKey) (map[caseKey]*takedown.Case, error) {
 	digests := make([][]byte, len(keys))
 	classes := make([]string, len(keys))
@@ -188,21 +193,25 @@ func lockLive(ctx context.Context, tx pgx.Tx, keys []caseKey) (map[caseKey]*take
 		FROM unnest($1::bytea[], $2::text[]) AS k(digest, class)
 			JOIN cases c ON c.digest = k.digest AND c.class = k.class AND c.live
 			LEFT JOIN resolutions r ON r.id = c.resolution_id
-		ORDER BY c.digest, c.class FOR UPDATE OF c`, digests, classes)
+		ORDER BY c.id FOR NO KEY UPDATE OF c`, digests, classes)
 	if err != nil {
 		return nil, err
 	}
 	live := make(map[caseKey]*takedown.Case)
-	_, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (struct{}, error) {
+	cases, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*takedown.Case, error) {
 		var digest []byte
 		c, err := scanCase(prefixed{row, &digest})
 		if err == nil {
 			live[caseKey{[sha256.Size]byte(digest), c.Class}] = c
 		}
-		return struct{}{}, err
+		return c, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("lock live cases: %w", err)
+	}
+	// The schedule of a case follows from its legs too.
+	if err := loadLegs(ctx, tx, cases); err != nil {
+		return nil, fmt.Errorf("legs of live cases: %w", err)
 	}
 	return live, nil
 }

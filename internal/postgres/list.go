@@ -49,7 +49,7 @@ func (s *Store) List(ctx context.Context, now time.Time, f Filter) ([]Row, error
 			COALESCE(c.due_stage, ''), c.due_at,
 			COALESCE((SELECT jsonb_object_agg(p.role, l.state) FROM legs l JOIN parties p ON p.id = l.party_id WHERE l.case_id = c.id), '{}')
 		FROM cases c
-		WHERE ($1 = '' OR c.state = $1) AND ($2 = '' OR c.class = $2) AND c.submitted_at <= $3 AND ($4 = 0 OR c.id < $4)
+		WHERE ($1 = '' OR c.state = $1) AND ($2 = '' OR c.class = $2) AND c.submitted_at <= $3 AND ($4::bigint = 0 OR c.id < $4)
 			AND ($5 = '' OR EXISTS (SELECT 1 FROM legs l JOIN parties p ON p.id = l.party_id
 				WHERE l.case_id = c.id AND (strpos(lower(p.name), lower($5)) > 0 OR strpos(p.key, lower($5)) > 0)))
 		ORDER BY c.id DESC LIMIT $6`, func(row pgx.CollectableRow) (Row, error) {

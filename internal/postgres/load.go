@@ -38,6 +38,7 @@ func scanCase(row pgx.CollectableRow) (*takedown.Case, error) {
 	if err := json.Unmarshal(track, &c.Track); err != nil {
 		return nil, fmt.Errorf("case %d: track: %w", c.ID, err)
 	}
+	c.Loaded = c.Version()
 	return &c, nil
 }
 
@@ -56,13 +57,18 @@ func (s *Store) Load(ctx context.Context, ids []int64) ([]*takedown.Case, error)
 	if err != nil {
 		return nil, classify("load cases", err)
 	}
-	if err := s.loadLegs(ctx, cases); err != nil {
+	if err := loadLegs(ctx, s.pool, cases); err != nil {
 		return nil, classify("load legs", err)
 	}
 	return cases, nil
 }
 
-func (s *Store) loadLegs(ctx context.Context, cases []*takedown.Case) error {
+// reader is a pool or a transaction.
+type reader interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func loadLegs(ctx context.Context, r reader, cases []*takedown.Case) error {
 	byID := make(map[int64]*takedown.Case, len(cases))
 	var ids []int64
 	for _, c := range cases {
@@ -80,7 +86,7 @@ func (s *Store) loadLegs(ctx context.Context, cases []*takedown.Case) error {
 	}
 	// The parties of an older resolution are read only for legs that still
 	// stand on one.
-	rows, err := s.pool.Query(ctx, `SELECT l.id, l.case_id, l.party_id, p.role, p.key, l.resolution_id,
+	rows, err := r.Query(ctx, `SELECT l.id, l.case_id, l.party_id, p.role, p.key, l.resolution_id,
 			CASE WHEN l.resolution_id IS DISTINCT FROM c.resolution_id THEN r.parties END,
 			l.state, l.reason, l.contact, l.kind, l.seq, COALESCE(l.notice_id, 0), l.attempts, l.reminders,
 			l.due_at, l.opened_at, l.notified_at, l.answered_at, l.answer, l.ticket

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,7 +31,7 @@ func (s *Store) Relay(ctx context.Context, limit int, publish func(context.Conte
 		var txid string
 		var id int64
 		err := tx.QueryRow(ctx, `SELECT txid::text, id FROM relay_cursor WHERE name = 'events' FOR UPDATE SKIP LOCKED`).Scan(&txid, &id)
-		if err == pgx.ErrNoRows {
+		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // another process relays
 		}
 		if err != nil {
@@ -77,9 +78,7 @@ type Due struct {
 // them alone for lease: by then the stage has moved them, or they come again.
 // The cost follows what is due, not what exists.
 func (s *Store) Sweep(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]Due, error) {
-	rows, err := s.pool.Query(ctx, `UPDATE cases SET due_at = $2
-		WHERE id IN (SELECT id FROM cases WHERE due_at <= $1 ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-		RETURNING id, due_stage`, now.UTC(), now.UTC().Add(lease), limit)
+	rows, err := s.pool.Query(ctx, sweepCases, now.UTC(), now.UTC().Add(lease), limit)
 	if err != nil {
 		return nil, classify("sweep", err)
 	}
@@ -90,6 +89,12 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, lease time.Duration, l
 	})
 	return due, classify("sweep", err)
 }
+
+// The rows are chosen first and once; a plan that asked again for each row
+// would lock more than the limit.
+const sweepCases = `WITH due AS MATERIALIZED (
+		SELECT id FROM cases WHERE due_at <= $1 ORDER BY due_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
+	UPDATE cases SET due_at = $2 FROM due WHERE cases.id = due.id RETURNING cases.id, due_stage`
 
 // NextDue returns the earliest time at which a case has work, or false.
 func (s *Store) NextDue(ctx context.Context) (time.Time, bool, error) {

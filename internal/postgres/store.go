@@ -110,7 +110,10 @@ func (s *Store) inTx(ctx context.Context, op string, f func(pgx.Tx) error) error
 }
 
 // classify gives a database error its kind: data that the schema refuses is
-// permanent, everything else may pass.
+// permanent, everything else may pass. A statement that is wrong or forbidden
+// (class 42) is the fault of the installation and not of any case: it is tried
+// again until somebody mends it. Writers expect the races that they can lose
+// and never see them as a unique violation, so one of those is permanent too.
 func classify(op string, err error) error {
 	if err == nil {
 		return nil
@@ -123,12 +126,8 @@ func classify(op string, err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		switch pg.Code[:2] {
-		case "22", "42": // data exception; wrong SQL
+		case "21", "22", "23", "54": // cardinality, data, integrity, a value beyond a limit
 			return takedown.Permanent(err)
-		case "23": // integrity; a unique violation is a lost race and worth another try
-			if pg.Code != "23505" {
-				return takedown.Permanent(err)
-			}
 		}
 	}
 	if errors.Is(err, pgx.ErrNoRows) {

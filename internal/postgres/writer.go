@@ -28,7 +28,7 @@ type writer struct {
 	checks, replies   table
 	dead, events      table
 
-	expectInserted, expectUpdated int
+	expectInserted, expectUpdated, expectReplies int
 }
 
 func newWriter(now time.Time, sweepAfter time.Duration) *writer {
@@ -100,6 +100,7 @@ func (w *writer) seal(c *takedown.Case) (stage *string, due *time.Time) {
 	for n := range c.NewEvents {
 		e := &c.NewEvents[n]
 		e.CaseID, e.Seq = c.ID, c.EventSeq+1
+		e.Data = []byte(jsonText(e.Data)) // so that SQL can read it
 		e.Seal(c.EventHash)
 		c.EventSeq, c.EventHash = e.Seq, e.Hash
 		var eventStage *string
@@ -150,13 +151,13 @@ const insertCases = `INSERT INTO cases (id, kind, value, digest, host, registrab
 	SELECT * FROM %s ON CONFLICT (digest, class) WHERE live DO NOTHING`
 
 func (w *writer) updateCase(c *takedown.Case) {
-	old := c.EventSeq
+	old := c.Loaded
 	stage, due := w.seal(c)
 	w.expectUpdated++
 	track, _ := json.Marshal(c.Track)
 	t, i := &w.updated, 0
 	add(t, &i, c.ID)
-	add(t, &i, old)
+	add(t, &i, old.Seq)
 	add(t, &i, string(c.State))
 	add(t, &i, c.Reason)
 	add(t, &i, int32(c.Submissions))
@@ -176,17 +177,24 @@ func (w *writer) updateCase(c *takedown.Case) {
 	add(t, &i, c.EventHash[:])
 	add(t, &i, stage)
 	add(t, &i, due)
+	add(t, &i, int64(old.Attempts))
+	add(t, &i, int64(old.Checks))
 }
 
-const updateCases = `UPDATE cases SET state = u.state, reason = u.reason, submissions = u.submissions, first_seen_at = u.first_seen_at,
+// lockCases takes the locks in one order everywhere; the order in which UPDATE
+// would take them is the planner's choice, and two writers could block each
+// other.
+const lockCases = `SELECT id FROM cases WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`
+
+const updateCases = `UPDATE cases c SET state = u.state, reason = u.reason, submissions = u.submissions, first_seen_at = u.first_seen_at,
 		notified_at = u.notified_at, answered_at = u.answered_at, gone_seen_at = u.gone_seen_at, gone_at = u.gone_at,
-		closed_at = u.closed_at, watch_until = u.watch_until, relapses = u.relapses, retry_at = u.retry_at, attempts = u.attempts,
+		closed_at = u.closed_at, watch_until = u.watch_until, relapses = u.relapses, retry_at = u.retry_at, attempts = u.new_attempts,
 		resolution_id = NULLIF(u.resolution_id, 0), track = u.track::jsonb, event_seq = u.event_seq, event_hash = u.event_hash,
 		due_stage = u.due_stage, due_at = u.due_at
-	FROM %s AS u(id, old_seq, state, reason, submissions, first_seen_at, notified_at, answered_at, gone_seen_at, gone_at, closed_at,
-		watch_until, relapses, retry_at, attempts, resolution_id, track, event_seq, event_hash, due_stage, due_at)
-	WHERE cases.id = u.id AND cases.event_seq = u.old_seq
-	RETURNING cases.id`
+	FROM %s AS u(id, seq, state, reason, submissions, first_seen_at, notified_at, answered_at, gone_seen_at, gone_at, closed_at,
+		watch_until, relapses, retry_at, new_attempts, resolution_id, track, event_seq, event_hash, due_stage, due_at,
+		attempts, checks)
+	WHERE c.id = u.id AND ` + sameVersion
 
 func (w *writer) addSubmission(caseID int64, sub takedown.Submission) {
 	evidence, _ := json.Marshal(orEmpty(sub.Evidence))
@@ -204,7 +212,7 @@ func (w *writer) addSubmission(caseID int64, sub takedown.Submission) {
 	add(t, &i, takedown.CleanText(sub.TLP))
 	add(t, &i, takedown.CleanText(sub.Description))
 	add(t, &i, string(refs))
-	add(t, &i, string(evidence))
+	add(t, &i, jsonText(evidence))
 	add(t, &i, string(reporter))
 	add(t, &i, takedown.CleanText(sub.ExternalID))
 }
@@ -243,9 +251,12 @@ func (w *writer) flush(ctx context.Context, tx pgx.Tx) error {
 	}
 	exact(&w.inserted, w.expectInserted, insertCases, "bigint", "text", "text", "bytea", "text", "text", "text", "text", "text", "int",
 		"timestamptz", "timestamptz", "bigint", "bytea", "text", "timestamptz")
+	if w.updated.rows() {
+		b.Queue(lockCases, w.updated.columns[0].values())
+	}
 	exact(&w.updated, w.expectUpdated, updateCases, "bigint", "bigint", "text", "text", "int", "timestamptz", "timestamptz", "timestamptz",
 		"timestamptz", "timestamptz", "timestamptz", "timestamptz", "int", "timestamptz", "int", "bigint", "text", "bigint", "bytea",
-		"text", "timestamptz")
+		"text", "timestamptz", "bigint", "bigint")
 	if w.submissions.rows() {
 		want := len(w.submissions.columns[0].(*values[int64]).list)
 		exact(&w.submissions, want, insertSubmissions, "bigint", "text", "text", "text", "text", "timestamptz", "timestamptz", "float8",
@@ -260,7 +271,8 @@ func (w *writer) flush(ctx context.Context, tx pgx.Tx) error {
 	queue(&w.started, insertDeliveries, "bigint", "bigint", "bigint", "int", "timestamptz")
 	queue(&w.finished, finishDeliveries, "bigint", "int", "timestamptz", "text", "int", "text", "text", "text", "text")
 	queue(&w.checks, insertChecks, "bigint", "timestamptz", "text", "text", "text", "text")
-	queue(&w.replies, tieReplies, "bigint", "bigint", "bigint", "bigint")
+	// A reply that another process took in meanwhile must not count twice.
+	exact(&w.replies, w.expectReplies, tieReplies, "bigint", "bigint", "bigint", "bigint")
 	queue(&w.dead, insertDead, "text", "text", "timestamptz", "text")
 	queue(&w.events, insertEvents, "bigint", "bigint", "timestamptz", "text", "text", "text", "bytea", "bytea", "text")
 	return tx.SendBatch(ctx, b).Close()

@@ -2,6 +2,7 @@ package email_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -168,7 +169,7 @@ func TestNewRefuses(t *testing.T) {
 
 func BenchmarkSend(b *testing.B) {
 	for _, connections := range []int{1, 8, 16} {
-		b.Run(strings.Repeat("c", 1)+string(rune('0'+connections/10))+string(rune('0'+connections%10)), func(b *testing.B) {
+		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) {
 			relay := notifiertest.NewRelay(b)
 			n := newNotifier(b, email.Config{Relay: relay.Addr, TLS: email.TLSNone, Connections: connections})
 			b.SetParallelism(16)

@@ -2,6 +2,7 @@ package notifiertest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -55,8 +56,19 @@ type Relay struct {
 	reached chan Behaviour
 }
 
-// NewRelay starts a relay that stops with the test.
+// NewRelay starts a relay that stops with the test. It does not offer TLS.
 func NewRelay(t testing.TB) *Relay {
+	t.Helper()
+	return newRelay(t, nil)
+}
+
+// NewTLSRelay starts a relay that offers STARTTLS with config.
+func NewTLSRelay(t testing.TB, config *tls.Config) *Relay {
+	t.Helper()
+	return newRelay(t, config)
+}
+
+func newRelay(t testing.TB, config *tls.Config) *Relay {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -71,6 +83,7 @@ func NewRelay(t testing.TB) *Relay {
 		return &session{relay: r, conn: c}, nil
 	}))
 	server.Domain = "relay.example"
+	server.TLSConfig = config
 	server.MaxMessageBytes = 1 << 20
 	server.ReadTimeout = time.Minute
 	server.WriteTimeout = time.Minute

@@ -147,7 +147,7 @@ func servers(query string, answer *bootstrap.Answer, err error) ([]*url.URL, err
 // failure, waits for them.
 func (b *Bootstrap) load(ctx context.Context) (*registries, error) {
 	now := b.cfg.Now()
-	current, err, due := b.state(now)
+	current, due, err := b.state(now)
 	if current != nil {
 		if due {
 			b.refresh()
@@ -163,16 +163,18 @@ func (b *Bootstrap) load(ctx context.Context) (*registries, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-b.loading }()
-	if current, err, due = b.state(now); current != nil || !due {
+	if current, due, err = b.state(now); current != nil || !due {
 		return current, err // somebody else was faster
 	}
 	return b.read(ctx)
 }
 
-func (b *Bootstrap) state(now time.Time) (current *registries, err error, due bool) { //nolint:revive // err is a value here, not the outcome
+// state returns the registries in use, whether an attempt to read them is due,
+// and how the last one failed.
+func (b *Bootstrap) state(now time.Time) (current *registries, due bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.current, b.err, !now.Before(b.again)
+	return b.current, !now.Before(b.again), b.err
 }
 
 // refresh reads again in the background, once at a time.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,7 +17,7 @@ import (
 
 const (
 	maxAnswer    = 1 << 20
-	maxTLDs      = 4096
+	maxReferrals = 4096
 	keepReferral = 24 * time.Hour
 	defaultIANA  = "whois.iana.org:43"
 	defaultPort  = "43"
@@ -51,12 +53,15 @@ type Config struct {
 type client struct {
 	cfg Config
 
-	mu        sync.Mutex
-	referrals map[string]referral // by TLD or first octets
+	mu     sync.Mutex
+	tlds   map[string]referral
+	blocks []referral // IANA's blocks; there are some hundred
 }
 
+// A referral is IANA's word on which server to ask.
 type referral struct {
 	server  string
+	block   netip.Prefix // for addresses
 	expires time.Time
 }
 
@@ -130,44 +135,92 @@ func (c *client) ask(ctx context.Context, server, line, query string) (Record, [
 	return r, body, nil
 }
 
-// refer asks IANA which server to ask about a key: a TLD or an address.
-func (c *client) refer(ctx context.Context, key, query string) (string, error) {
-	now := c.cfg.Now()
+// domainServer asks IANA which server to ask about the names of a TLD.
+func (c *client) domainServer(ctx context.Context, tld string) (string, error) {
 	c.mu.Lock()
-	known, ok := c.referrals[key]
+	known, ok := c.tlds[tld]
 	c.mu.Unlock()
-	if !ok || !now.Before(known.expires) {
-		body, err := c.exchange(ctx, c.cfg.IANA, query)
-		if err != nil {
-			return "", err
-		}
-		c.cfg.Budget.Done(c.cfg.IANA, nil)
-		known = referral{server: ianaReferral(body), expires: now.Add(keepReferral)}
-		c.mu.Lock()
-		if len(c.referrals) >= maxTLDs {
-			clear(c.referrals) // cheaper than order, and rarer than a restart
-		}
-		c.referrals[key] = known
-		c.mu.Unlock()
+	if ok && c.cfg.Now().Before(known.expires) {
+		return known.named(tld)
 	}
-	if known.server == "" {
-		return "", takedown.NotFound(fmt.Errorf("whois: IANA names no server for %s", key))
+	known, err := c.refer(ctx, tld)
+	if err != nil {
+		return "", err
 	}
-	return known.server, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.tlds) >= maxReferrals {
+		clear(c.tlds) // cheaper than order, and rarer than a restart
+	}
+	c.tlds[tld] = known
+	return known.named(tld)
 }
 
-// ianaReferral reads the server from IANA's answer.
-func ianaReferral(body []byte) string {
+// networkServer asks IANA which registry to ask about an address. What it says
+// holds for the block that it names.
+func (c *client) networkServer(ctx context.Context, a netip.Addr) (string, error) {
+	now := c.cfg.Now()
+	c.mu.Lock()
+	for _, known := range c.blocks {
+		if known.block.Contains(a) && now.Before(known.expires) {
+			c.mu.Unlock()
+			return known.named(a.String())
+		}
+	}
+	c.mu.Unlock()
+	known, err := c.refer(ctx, a.String())
+	if err != nil {
+		return "", err
+	}
+	if known.block.Contains(a) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.blocks = slices.DeleteFunc(c.blocks, func(r referral) bool { return r.block == known.block || !now.Before(r.expires) })
+		if len(c.blocks) >= maxReferrals {
+			c.blocks = nil
+		}
+		c.blocks = append(c.blocks, known)
+	}
+	return known.named(a.String())
+}
+
+func (c *client) refer(ctx context.Context, query string) (referral, error) {
+	body, err := c.exchange(ctx, c.cfg.IANA, query)
+	if err != nil {
+		return referral{}, err
+	}
+	c.cfg.Budget.Done(c.cfg.IANA, nil)
+	r := ianaReferral(body, query)
+	r.expires = c.cfg.Now().Add(keepReferral)
+	return r, nil
+}
+
+func (r referral) named(query string) (string, error) {
+	if r.server == "" {
+		return "", takedown.NotFound(fmt.Errorf("whois: IANA names no server for %s", query))
+	}
+	return r.server, nil
+}
+
+// ianaReferral reads the server, and for an address the block, from IANA's
+// answer.
+func ianaReferral(body []byte, query string) referral {
+	var r referral
 	for line := range strings.SplitSeq(decode(body), "\n") {
 		key, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
 		switch strings.ToLower(strings.TrimSpace(key)) {
 		case "refer", "whois":
-			if s := serverName(value); s != "" {
-				return withPort(s)
+			if s := serverName(value); s != "" && r.server == "" {
+				r.server = withPort(s)
+			}
+		case "inetnum", "inet6num":
+			if blocks := prefixesOf(value, query); len(blocks) > 0 && !r.block.IsValid() {
+				r.block = blocks[0]
 			}
 		}
 	}
-	return ""
+	return r
 }
 
 func withPort(server string) string {

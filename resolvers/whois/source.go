@@ -3,7 +3,7 @@ package whois
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -38,7 +38,7 @@ func New(c Config) *Source {
 	if c.IANA == "" {
 		c.IANA = cmp.Or(servers["iana"], defaultIANA)
 	}
-	return &Source{&client{cfg: c, referrals: make(map[string]referral)}}
+	return &Source{&client{cfg: c, tlds: make(map[string]referral)}}
 }
 
 // Name is "whois".
@@ -92,8 +92,7 @@ func (s *Source) domainServer(ctx context.Context, domain string) (string, error
 	for suffix := domain; ; {
 		_, rest, ok := strings.Cut(suffix, ".")
 		if !ok {
-			tld := suffix
-			server, err := s.client.refer(ctx, tld, tld)
+			server, err := s.client.domainServer(ctx, suffix)
 			return s.override(server), err
 		}
 		if server, ok := s.client.cfg.Servers[rest]; ok {
@@ -131,10 +130,11 @@ var registries = map[string][]string{
 const networkHops = 3
 
 func (s *Source) network(ctx context.Context, a netip.Addr, now time.Time) ([]takedown.Finding, []takedown.Gap, error) {
-	server, err := s.networkServer(ctx, a)
+	server, err := s.client.networkServer(ctx, a)
 	if err != nil {
 		return nil, nil, err
 	}
+	server = s.override(server)
 	var gaps []takedown.Gap
 	e := emitter{source: s, now: now}
 	asked := make(map[string]bool)
@@ -157,23 +157,9 @@ func (s *Source) network(ctx context.Context, a netip.Addr, now time.Time) ([]ta
 		server = s.override(r.Referral)
 	}
 	if len(e.findings) == 0 {
-		return nil, nil, errors.Join(takedown.NotFound(errors.New("whois: no answer is about the network of " + a.String())))
+		return nil, nil, takedown.NotFound(fmt.Errorf("whois: no answer is about the network of %s", a))
 	}
 	return e.findings, gaps, nil
-}
-
-func (s *Source) networkServer(ctx context.Context, a netip.Addr) (string, error) {
-	key := "6"
-	if b := a.AsSlice(); len(b) == 4 {
-		key = netip.PrefixFrom(a, 8).Masked().String()
-	} else if p, err := a.Prefix(23); err == nil {
-		key = p.String() // IANA allocates no smaller blocks to the registries
-	}
-	server, err := s.client.refer(ctx, key, a.String())
-	if err != nil {
-		return "", err
-	}
-	return s.override(server), nil
 }
 
 // override replaces a registry's server by the configured one.

@@ -28,9 +28,13 @@ type Extraction struct {
 func Extract(text string) Extraction {
 	text = strings.ToValidUTF8(text, " ")
 	text = refangDots(slashMark.Replace(text))
-	// Twice, because neighbouring one-letter labels share a letter.
-	text = wideDot.ReplaceAllString(wideDot.ReplaceAllString(text, "$1.$2"), "$1.$2")
-	text = atMark.ReplaceAllString(text, "@")
+	if strings.ContainsAny(text, "。．｡") {
+		// Twice, because neighbouring one-letter labels share a letter.
+		text = wideDot.ReplaceAllString(wideDot.ReplaceAllString(text, "$1.$2"), "$1.$2")
+	}
+	if strings.ContainsAny(text, "[({<") {
+		text = atMark.ReplaceAllString(text, "@")
+	}
 
 	s := scanner{text: text}
 	s.urls()
@@ -62,6 +66,9 @@ func (s *scanner) take(start, end int) { s.taken = append(s.taken, span{start, e
 
 // urls finds URLs with a scheme.
 func (s *scanner) urls() {
+	if !strings.Contains(s.text, ":") {
+		return
+	}
 	matches := webScheme.FindAllStringIndex(s.text, -1)
 	end := 0
 	for i, m := range matches {

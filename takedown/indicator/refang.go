@@ -111,7 +111,12 @@ func refangHost(s string) (string, bool) {
 }
 
 func refangDots(s string) string {
-	s = dotMark.ReplaceAllString(s, ".")
+	if strings.ContainsAny(s, `[({<\`) || strings.Contains(strings.ToLower(s), "dot") {
+		s = dotMark.ReplaceAllString(s, ".")
+	}
+	if !strings.Contains(s, "[") && !strings.Contains(s, "]") {
+		return s
+	}
 	s = halfDot.ReplaceAllString(s, "$1.")
 	return boxedLabel.ReplaceAllString(s, ".$1")
 }

@@ -94,7 +94,7 @@ func New(mux *http.ServeMux, cfg Config) error {
 		mux.HandleFunc("GET /verify", d.verifyPage)
 		mux.Handle("POST /verify", d.foreign.Handler(http.HandlerFunc(d.verify)))
 	}
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		d.fault(w, r, http.StatusNotFound, "There is no page here.")
 	})
 	return nil
@@ -263,7 +263,9 @@ func (d *dashboard) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 
-func encrypted(r *http.Request) bool { return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" }
+func encrypted(r *http.Request) bool {
+	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
+}
 
 // ownPath keeps a redirect on this site.
 func ownPath(next string) string {

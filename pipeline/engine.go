@@ -75,7 +75,11 @@ type Config struct {
 }
 
 // An Engine runs stages on batches of cases.
-type Engine struct{ cfg Config }
+type Engine struct {
+	cfg Config
+	// commitPause is the first wait before outcomes are stored again.
+	commitPause time.Duration
+}
 
 // NewEngine fills in the defaults of cfg.
 func NewEngine(cfg Config) *Engine {
@@ -103,7 +107,7 @@ func NewEngine(cfg Config) *Engine {
 	if cfg.Observe == nil {
 		cfg.Observe = func(takedown.Stage, int, time.Duration, error) {}
 	}
-	return &Engine{cfg: cfg}
+	return &Engine{cfg: cfg, commitPause: 250 * time.Millisecond}
 }
 
 // Serve takes messages from queue and runs the stage, workers batches at a
@@ -299,15 +303,12 @@ func (e *Engine) commit(ctx context.Context, changes []*takedown.Change, outcome
 			break
 		}
 		e.cfg.Logger.Warn("cannot store outcomes; trying again", "cases", len(changes), "err", err)
-		pause(ctx, commitPause<<try)
+		pause(ctx, e.commitPause<<try)
 	}
 	return lost, err
 }
 
-const (
-	commitTries = 6
-	commitPause = 250 * time.Millisecond
-)
+const commitTries = 6
 
 // commitEach stores changes together. If the schema refuses a row of one of
 // them, it stores them one by one, so that only that one is refused.

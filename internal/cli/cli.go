@@ -60,6 +60,9 @@ func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	// A reader that has enough, such as head, makes writing fail; it must not
+	// end the process before the private database is closed.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	p := &Program{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ()}
 	return p.Run(ctx, os.Args[1:])
 }
@@ -123,6 +126,9 @@ func wrongUse(parser *kong.Kong, err error) error {
 func (p *Program) report(err error) int {
 	if err == nil {
 		return 0
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return 1 // whoever read us knows
 	}
 	text := strings.ReplaceAll(err.Error(), "\n\t", " ")
 	for line := range strings.SplitSeq(text, "\n") {

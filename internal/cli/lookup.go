@@ -169,6 +169,7 @@ func printFound(out *printer, r found, pick func(takedown.Party) templates.Selec
 			out.textAs(yellow, lead+"     ", lead+"     ", w)
 		}
 	})
+	printFacts(out, r.Findings)
 	printGaps(out, r.Gaps)
 }
 

@@ -100,7 +100,7 @@ func printDraft(out *printer, d takedown.Draft, text string) {
 		}
 		out.table(t)
 	}
-	out.title("Subject: " + safe(d.Subject))
+	out.title("Subject: " + d.Subject)
 	out.printf("\n")
 	for line := range strings.Lines(text) {
 		out.printf("%s\n", strings.TrimRight(safe(strings.TrimRight(line, "\r\n")), " "))

@@ -104,7 +104,10 @@ func stateColor(state string) string {
 func (o *printer) printf(format string, args ...any) { fmt.Fprintf(o.w, format, args...) }
 
 // title begins a section.
-func (o *printer) title(s string) { o.printf("\n%s\n", o.paint(bold, s)) }
+func (o *printer) title(s string) {
+	o.printf("\n")
+	o.textAs(bold, "", "", s)
+}
 
 // text writes words from anywhere after a lead, wrapped to the width and
 // indented below the lead.

@@ -85,7 +85,7 @@ func printSubmissions(out *printer, subs []takedown.Submission) {
 			line += ", " + s.TLP
 		}
 		out.text("  ", line)
-		out.text("    as sent     ", takedown.Defang(s.Raw))
+		out.text("    as sent     ", harmless(s.Raw))
 		if s.Description != "" {
 			out.text("    description ", s.Description)
 		}
@@ -102,6 +102,14 @@ func printSubmissions(out *printer, subs []takedown.Submission) {
 			out.text("    their id    ", s.ExternalID)
 		}
 	}
+}
+
+// harmless defangs what somebody sent, unless they did.
+func harmless(raw string) string {
+	if strings.Contains(raw, "[.]") || strings.Contains(strings.ToLower(raw), "hxxp") {
+		return raw
+	}
+	return takedown.Defang(raw)
 }
 
 func size(n int) string {
@@ -139,7 +147,38 @@ func printResolution(out *printer, s *postgres.Story) {
 		out.text("  ", "The name does not exist.")
 	}
 	printParties(out, r.Parties, nil)
+	printFacts(out, each(r.Findings, func(f postgres.StoredFinding) takedown.Finding { return f.Finding }))
 	printGaps(out, r.Gaps)
+}
+
+// printFacts lists what the parties were derived from: each fact with who said
+// so. Contacts stand with their party.
+func printFacts(out *printer, findings []takedown.Finding) {
+	type fact struct {
+		kind           takedown.Fact
+		subject, value string
+	}
+	sources := map[fact][]string{}
+	var order []fact
+	for _, f := range findings {
+		k := fact{f.Fact, f.Subject, f.Value}
+		if f.Fact == takedown.FactContact {
+			continue
+		}
+		if sources[k] == nil {
+			order = append(order, k)
+		}
+		if !slices.Contains(sources[k], f.Source) {
+			sources[k] = append(sources[k], f.Source)
+		}
+	}
+	if len(order) == 0 {
+		return
+	}
+	out.printf("  %s\n", out.paint(dim, "What that rests on:"))
+	for _, k := range order {
+		out.text("  - ", fmt.Sprintf("%s of %s: %s (by %s)", k.kind, k.subject, k.value, strings.Join(sources[k], ", ")))
+	}
 }
 
 // printParties draws the tree of parties and contacts; more adds lines to a
@@ -364,7 +403,7 @@ func eventData(raw json.RawMessage) string {
 		case isText && text == "":
 			continue
 		case isText && (key == "indicator" || key == "raw"):
-			text = takedown.Defang(text)
+			text = harmless(text)
 		case !isText:
 			encoded, err := json.Marshal(data[key])
 			if err != nil {

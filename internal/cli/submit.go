@@ -241,12 +241,14 @@ func (s *submission) flush() error {
 		s.accept(row, r)
 	}
 	s.waiting = s.waiting[:0]
+	if !s.asJSON {
+		if err := s.out.flush(); err != nil {
+			return err
+		}
+	}
 	n := s.result.Counts
 	s.bar.show(s.read, s.total, fmt.Sprintf("%d accepted, %d duplicates, %d refused", n.Accepted, n.Duplicate, n.Refused))
-	if s.asJSON {
-		return nil
-	}
-	return s.out.flush()
+	return nil
 }
 
 func (s *submission) accept(row feeds.Row, r pipeline.Receipt) {

@@ -199,7 +199,13 @@ type rehearsal struct {
 	begun   time.Time
 	summary Summary
 	view    view
+	// notices were sealed when last looked, the newest at about writing.
+	notices int
+	writing time.Time
 }
+
+// slowAtMost bounds the slow beginning, in case the first notices never end.
+const slowAtMost = 20 * time.Second
 
 // play feeds the service and watches until the end.
 func (r *rehearsal) play(ctx context.Context) error {
@@ -283,8 +289,11 @@ func (r *rehearsal) look(ctx context.Context) (done bool, err error) {
 	s.fill(ov)
 	arrived := ov.Submissions+ov.DeadLetters >= s.Indicators
 	early := ov.Cases[string(takedown.CaseSubmitted)] + ov.Cases[string(takedown.CaseScreened)] + ov.Cases[string(takedown.CaseResolved)]
-	leaving := ov.Legs[string(takedown.LegComposed)] + ov.Legs[string(takedown.LegSending)]
-	if r.clock.Factor() == firstSpeed && (arrived && early == 0 && leaving == 0 && ov.Told > 0 || elapsed > 20*time.Second) {
+	if ov.Notices != r.notices {
+		r.notices, r.writing = ov.Notices, time.Now()
+	}
+	written := arrived && early == 0 && time.Since(r.writing) > time.Second
+	if r.clock.Factor() == firstSpeed && (written || elapsed > slowAtMost) {
 		r.clock.Speed(r.o.Speed)
 	}
 	if err := r.measure(ctx, store); err != nil {

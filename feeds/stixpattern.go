@@ -117,7 +117,7 @@ func (p *patternParser) comparison(path string) error {
 		return fmt.Errorf("%q is not an operator", shorten(operator))
 	}
 	for _, constant := range constants {
-		if constant == "" || strings.Contains("[]()", constant) {
+		if slices.Contains([]string{"", "[", "]", "(", ")"}, constant) {
 			return errors.New("a comparison has no constant")
 		}
 		value, isString := strings.CutPrefix(constant, "'")

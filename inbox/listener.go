@@ -52,7 +52,6 @@ type Config struct {
 type Listener struct {
 	cfg      Config
 	listener net.Listener
-	socket   string // path to remove, or empty
 	lmtp     *protocol
 	smtp     *protocol
 	ctx      context.Context // ends with Close, so that a slow store does too

@@ -224,6 +224,9 @@ func (f *feed) Addr() net.Addr { return f.addr }
 type serverLog struct{ logger *slog.Logger }
 
 func (s serverLog) Printf(format string, v ...any) {
-	s.logger.Warn(fmt.Sprintf("inbox: "+format, v...))
+	s.logger.Warn("the mail server inside reports", "text", fmt.Sprintf(format, v...))
 }
-func (s serverLog) Println(v ...any) { s.logger.Warn("inbox: " + fmt.Sprintln(v...)) }
+
+func (s serverLog) Println(v ...any) {
+	s.logger.Warn("the mail server inside reports", "text", strings.TrimSpace(fmt.Sprintln(v...)))
+}

@@ -13,7 +13,7 @@ func Pump(ctx context.Context, log *slog.Logger, name string, idle time.Duration
 	for ctx.Err() == nil {
 		n, err := step(ctx)
 		if err != nil && ctx.Err() == nil {
-			log.Warn(name+" failed; trying again", "err", err)
+			log.Warn("a loop failed; trying again", "loop", name, "err", err)
 			pause(ctx, time.Second)
 			continue
 		}

@@ -59,9 +59,3 @@ func (c *lru[K, V]) remove(e *list.Element) {
 	c.order.Remove(e)
 	delete(c.items, e.Value.(*lruItem[K, V]).key)
 }
-
-func (c *lru[K, V]) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.order.Len()
-}

@@ -2,6 +2,7 @@ package takedown_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -86,7 +87,7 @@ func TestEveryErrorKindHasItsConsequences(t *testing.T) {
 	for _, k := range []takedown.ErrorKind{
 		takedown.KindTemporary, takedown.KindPermanent, takedown.KindSnooze, takedown.KindDenied, takedown.KindNotFound, takedown.KindUnknown,
 	} {
-		c := takedown.ConsequenceOf(&takedown.Error{Kind: k, Err: json.Unmarshal([]byte("x"), nil)})
+		c := takedown.ConsequenceOf(&takedown.Error{Kind: k, Err: errors.New("x")})
 		if c.Ack == "" || c.HTTP < 400 || c.ExitCode == 0 {
 			t.Errorf("%s has no consequences: %+v", k, c)
 		}

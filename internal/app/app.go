@@ -105,6 +105,9 @@ func Start(ctx context.Context, o Options) (a *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.Config.Unbuilt(); err != nil {
+		return nil, takedown.Permanent(err)
+	}
 	a = &App{cfg: o.Config, log: o.Logger, roles: roles, failed: make(chan error, 1)}
 	if o.Clock != nil {
 		a.clock = *o.Clock
@@ -146,8 +149,8 @@ func expandRoles(roles []string) ([]string, error) {
 	return out, nil
 }
 
-// Store and the other accessors hand out parts to the demo, measurements and
-// tests.
+// Database returns the open store. The accessors hand out parts to the demo,
+// measurements and tests.
 func (a *App) Database() *Database { return a.db }
 
 // Bus returns the broker.
@@ -192,6 +195,8 @@ func (a *App) open(ctx context.Context, o Options) error {
 	a.bus, err = bus.Open(ctx, bus.Config{
 		URL: a.cfg.NATS.URL.Reveal(), StoreDir: filepath.Join(a.cfg.DataDir, "nats"), Listen: a.cfg.NATS.Listen, Username: a.cfg.NATS.Username,
 		Password: a.cfg.NATS.Password.Reveal(), CredentialsFile: a.cfg.NATS.Credentials, Replicas: a.cfg.NATS.Replicas, Logger: a.log,
+		// What a killed process had in hand comes again when the sweep does, too.
+		AckWait: 2 * a.cfg.Pipeline.SweepAfter,
 	})
 	if err != nil {
 		return takedown.Temporary(fmt.Errorf("NATS: %w", err))

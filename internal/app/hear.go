@@ -9,8 +9,8 @@ import (
 )
 
 // recoverEvery is how often replies are looked for that a crash left between
-// storing and acting.
-const recoverEvery = time.Minute
+// storing and acting, or that came before the outcome of what they answer.
+const recoverEvery = time.Second
 
 // hear listens for what comes back, if an address is configured.
 func (a *App) hear(context.Context) error {

@@ -84,6 +84,9 @@ func (a *App) newParts(ctx context.Context, o Options) (*parts, error) {
 	}}, nil
 }
 
+// NewSealing returns what the compose stage seals with.
+func NewSealing(s *email.Sealer) pipeline.Sealer { return sealing{s} }
+
 // sealing puts the machine-readable report beside the text and seals both.
 type sealing struct{ sealer *email.Sealer }
 

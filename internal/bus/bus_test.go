@@ -386,7 +386,7 @@ func TestEvents(t *testing.T) {
 		t.Errorf("slow subscriber got %d events and %v", n, slow.Err())
 	}
 	cases.Close()
-	for range cases.Events() { //nolint:revive // until closed
+	for range cases.Events() {
 	}
 	if cases.Err() != nil {
 		t.Errorf("after Close: %v", cases.Err())
@@ -394,13 +394,13 @@ func TestEvents(t *testing.T) {
 	ended, cancel := context.WithCancel(ctx)
 	short := must[*Subscription](t)(b.Events(ended, "case.>", 1))
 	cancel()
-	for range short.Events() { //nolint:revive // until closed
+	for range short.Events() {
 	}
 	if !errors.Is(short.Err(), context.Canceled) {
 		t.Errorf("after the context: %v", short.Err())
 	}
 	closeBus(t, b)
-	for range all.Events() { //nolint:revive // until closed
+	for range all.Events() {
 	}
 	if !errors.Is(all.Err(), ErrClosed) {
 		t.Errorf("after the bus: %v", all.Err())
@@ -538,7 +538,7 @@ func TestServerRestarts(t *testing.T) {
 	check(t, b.PublishWork(ctx, "plan", []int64{1}))
 	s.Shutdown()
 	s.WaitForShutdown()
-	for range events.Events() { //nolint:revive // until closed
+	for range events.Events() {
 	}
 	if !errors.Is(events.Err(), ErrInterrupted) {
 		t.Errorf("subscription ended with %v", events.Err())

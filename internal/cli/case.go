@@ -77,7 +77,7 @@ func (c *caseListCmd) Run(ctx context.Context, p *Program) error {
 		out := p.printer()
 		printCases(out, list, now)
 		if len(list) == c.Limit {
-			fmt.Fprintf(p.Err, "there may be more; go on with --before %s\n", list[len(list)-1].Reference)
+			p.say("there may be more; go on with --before %s\n", list[len(list)-1].Reference)
 		}
 		return out.flush()
 	})
@@ -186,7 +186,7 @@ func (c *caseShowCmd) Run(ctx context.Context, p *Program) error {
 			return err
 		}
 		if len(ids) > 1 {
-			fmt.Fprintf(p.Err, "this is the newest of %d cases; the others are %s\n", len(ids), references(ids[1:]))
+			p.say("this is the newest of %d cases; the others are %s\n", len(ids), references(ids[1:]))
 		}
 		if c.JSON {
 			return p.printJSON(newStoryJSON(story))

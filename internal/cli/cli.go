@@ -80,8 +80,10 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
-			{Key: "service", Title: "Service:"}, {Key: "analyst", Title: "Cases and figures:"},
-			{Key: "law", Title: "Law and proof:"}, {Key: "tools", Title: "Housekeeping:"},
+			{Key: "service", Title: "Service:"},
+			{Key: "analyst", Title: "Cases and figures:"},
+			{Key: "law", Title: "Law and proof:"},
+			{Key: "tools", Title: "Housekeeping:"},
 		}),
 		kong.Bind(p), kong.BindTo(ctx, (*context.Context)(nil)),
 	)
@@ -132,7 +134,7 @@ func (p *Program) report(err error) int {
 	}
 	text := strings.ReplaceAll(err.Error(), "\n\t", " ")
 	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintln(p.Err, "desist: "+safe(line))
+		p.say("desist: %s\n", safe(line))
 	}
 	var use *usageError
 	if errors.As(err, &use) {

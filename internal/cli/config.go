@@ -24,8 +24,12 @@ Example:
 }
 
 func (*configCheckCmd) Run(p *Program) error {
-	if _, err := p.config(); err != nil {
+	cfg, err := p.config()
+	if err != nil {
 		return err
+	}
+	if err := cfg.Unbuilt(); err != nil {
+		return fileError(err)
 	}
 	out := p.printer()
 	for _, name := range p.strayEnv() {

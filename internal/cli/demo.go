@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
+	"desist/internal/config"
 	"desist/internal/demo"
 )
 
@@ -56,6 +58,20 @@ func (c *demoCmd) Run(ctx context.Context, p *Program) error {
 		o.Width = func() int { w, _ := terminal(p.Err); return w }
 	}
 	return demo.Run(ctx, o)
+}
+
+// orDemo turns to the demo's data where no service has any, so that the
+// commands work right after a first demo.
+func (p *Program) orDemo(cfg *config.Config) {
+	exists := func(dir string) bool {
+		_, err := os.Stat(filepath.Join(dir, "postgres"))
+		return err == nil
+	}
+	if cfg.Database.URL != "" || p.flags.DataDir != "" || exists(cfg.DataDir) || !exists(demoDir(cfg.DataDir)) {
+		return
+	}
+	cfg.DataDir = demoDir(cfg.DataDir)
+	p.say("No service keeps data yet; this is the demo's, in %s.\n", cfg.DataDir)
 }
 
 // demoDir is where the demo keeps its data unless it is told.

@@ -100,8 +100,8 @@ func stateColor(state string) string {
 	return ""
 }
 
-// printf writes as it is; its arguments must be safe.
-func (o *printer) printf(format string, args ...any) { fmt.Fprintf(o.w, format, args...) }
+// printf writes as it is; its arguments must be safe. A failure shows in flush.
+func (o *printer) printf(format string, args ...any) { _, _ = fmt.Fprintf(o.w, format, args...) }
 
 // title begins a section.
 func (o *printer) title(s string) {

@@ -144,7 +144,7 @@ func TestMoment(t *testing.T) {
 }
 
 func TestNumber(t *testing.T) {
-	for in, want := range map[string]int64{"DSI-000123": 123, "dsi-7": 7, " 42 ": 42, "DSI-1234567": 1234567} {
+	for in, want := range map[string]int64{"DSI-000123": 123, "dsi-7": 7, "42\n": 42, "DSI-1234567": 1234567} {
 		if got, ok := number(in); !ok || got != want {
 			t.Errorf("number(%q) = %d, %v", in, got, ok)
 		}

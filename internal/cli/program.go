@@ -73,6 +73,10 @@ func (p *Program) logger(cfg config.Config, quiet bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(p.Err, o))
 }
 
+// say tells the person something beside the result. That standard error cannot
+// be written to, nobody could be told.
+func (p *Program) say(format string, args ...any) { _, _ = fmt.Fprintf(p.Err, format, args...) }
+
 // clock returns the time that the configuration asks for.
 func clock(cfg config.Config) app.Clock {
 	return app.NewClock(cfg.Simnet.Epoch, time.Now(), cfg.Simnet.ClockFactor)
@@ -94,6 +98,7 @@ func (p *Program) withRecord(ctx context.Context, f func(*record) error) (err er
 	if err != nil {
 		return err
 	}
+	p.orDemo(&cfg)
 	log := p.logger(cfg, true)
 	db, err := app.OpenStore(ctx, cfg, log)
 	if err != nil {

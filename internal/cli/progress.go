@@ -37,13 +37,13 @@ func (b *progress) show(done, total int64, note string) {
 		full := int(share * cells)
 		bar = fmt.Sprintf(" [%s%s] %3.0f%%", strings.Repeat("#", full), strings.Repeat("-", cells-full), share*100)
 	}
-	fmt.Fprintf(b.w, "\r\x1b[K%s", clip(b.label+bar+" "+note, b.width-1))
+	_, _ = fmt.Fprintf(b.w, "\r\x1b[K%s", clip(b.label+bar+" "+note, b.width-1))
 }
 
 // clear takes the bar away, so that a line can be printed in its place.
 func (b *progress) clear() {
 	if b.shown {
-		fmt.Fprint(b.w, "\r\x1b[K")
+		_, _ = fmt.Fprint(b.w, "\r\x1b[K")
 		b.shown, b.last = false, time.Time{}
 	}
 }

@@ -81,7 +81,7 @@ func (c *simnetCmd) world(p *Program) (*simnet.World, error) {
 	if err != nil {
 		return nil, fileError(fmt.Errorf("--world: %w", err))
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // nothing was written
 	w, err := simnet.LoadWorld(f, c.World)
 	return w, fileError(err)
 }
@@ -93,7 +93,7 @@ func (c *simnetCmd) feedWorld(p *Program) (*simnet.World, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // nothing was written
 	var indicators []string
 	for row, err := range feeds.Read(f, feeds.Options{Format: "auto", DefaultClass: takedown.ClassPhishing, Name: c.Feed, SeenAt: time.Now()}) {
 		if err != nil {

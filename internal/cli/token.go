@@ -66,7 +66,7 @@ func (c *tokenCreateCmd) Run(ctx context.Context, p *Program) error {
 			}{t, secret})
 		}
 		_, err = fmt.Fprintln(p.Out, secret)
-		fmt.Fprintf(p.Err, "token %d (%s) allows %s; it will not be shown again\n", t.ID, safe(t.Name), strings.Join(t.Scopes, ", "))
+		p.say("token %d (%s) allows %s; it will not be shown again\n", t.ID, safe(t.Name), strings.Join(t.Scopes, ", "))
 		return written(err)
 	})
 }

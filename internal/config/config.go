@@ -172,7 +172,6 @@ type Digest struct {
 type Deliver struct {
 	// Lease is how long a delivery belongs to the process that took it.
 	Lease time.Duration `key:"lease"`
-	Batch int           `key:"batch"`
 	Retry Retry         `key:"retry"`
 }
 

@@ -310,7 +310,7 @@ func TestValidate(t *testing.T) {
 		{"smtp: {username: u}\n", []string{"smtp.username: goes with", "smtp.username: logs in to smtp.relay"}},
 		{"smtp: {dkim: {domain: example.org}}\n", []string{"smtp.dkim: needs domain, selector and key together"}},
 		{"inbox: {lmtp: x, imap: {address: y, tls: opportunistic, mailbox: \"\"}}\n", []string{"inbox.lmtp: ", "inbox.imap.address: ", "inbox.imap.tls: ", "inbox.imap.mailbox: "}},
-		{"deliver: {lease: 0, batch: 0, retry: {first: 1h, max: 1m, give_up: 1s}}\n", []string{"deliver.lease: ", "deliver.batch: ", "deliver.retry.max: 1m is shorter", "deliver.retry.give_up: 1s is shorter"}},
+		{"deliver: {lease: 0, retry: {first: 1h, max: 1m, give_up: 1s}}\n", []string{"deliver.lease: ", "deliver.retry.max: 1m is shorter", "deliver.retry.give_up: 1s is shorter"}},
 		{"notify: {digest: {window: -1m, size: 0}}\n", []string{"notify.digest.window: ", "notify.digest.size: "}},
 		{"resolve: {sources: [dns, dns, guess], contact_zone: \"a..b\", budget: {rate: 0, per_server: {x: -1}}}\n", []string{"resolve.sources: names dns twice", `resolve.sources: "guess"`, "resolve.contact_zone: ", "resolve.budget.rate: ", "resolve.budget.per_server.x: "}},
 		{"resolve: {contact_zone: abuse-contacts.example., asn_zone: _origin.example}\n", nil},
@@ -428,6 +428,21 @@ func TestParseDuration(t *testing.T) {
 			t.Fatalf("%d prints as %s and reads as %d, %v", d, formatDuration(d), got, err)
 		}
 	})
+}
+
+func TestUnbuiltSettingsAreNamed(t *testing.T) {
+	if err := Default().Unbuilt(); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+	cfg := Default()
+	cfg.SMTP.DKIM.Domain = "example.org"
+	cfg.Notify.Digest.Window = time.Minute
+	err := cfg.Unbuilt()
+	for _, want := range []string{"smtp.dkim: ", "notify.digest.window: "} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not name %s", err, want)
+		}
+	}
 }
 
 func TestDefaultDataDir(t *testing.T) {

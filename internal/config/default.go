@@ -32,7 +32,7 @@ func Roles() []string {
 func Scopes() []string { return []string{"submit", "read", "review", "send", "admin"} }
 
 // Sources lists the resolvers by the names that resolve.sources takes.
-func Sources() []string { return []string{"dns", "rdap", "whois", "asn", "securitytxt"} }
+func Sources() []string { return []string{"dns", "rdap", "whois", "asn"} }
 
 // Default returns the settings of an empty file. DataDir is empty in it; Load
 // fills in DefaultDataDir.
@@ -52,7 +52,7 @@ func Default() Config {
 		Inbox:          Inbox{IMAP: IMAP{TLS: TLSImplicit, Mailbox: "INBOX", Interval: time.Minute}},
 		Notify:         Notify{Digest: Digest{Size: 100}},
 		Deliver: Deliver{
-			Lease: 5 * time.Minute, Batch: 256,
+			Lease: 5 * time.Minute,
 			Retry: Retry{First: 5 * time.Minute, Max: 4 * time.Hour, GiveUp: 2 * day},
 		},
 		Resolve: Resolve{
@@ -63,7 +63,7 @@ func Default() Config {
 		DNS: DNS{Timeout: 2 * time.Second},
 		Policy: Policy{
 			MaxAge: 30 * day,
-			Review: Review{Classes: []takedown.Class{takedown.ClassFraudshop}, Grades: []string{"C"}, MinConfidence: 0.5},
+			Review: Review{Classes: []takedown.Class{takedown.ClassFraudshop}, Grades: []string{}, MinConfidence: 0.5},
 		},
 		Ladder: Ladder{
 			Host:        Rung{Enabled: true, ReminderAfter: day, Reminders: 1},

@@ -36,6 +36,27 @@ func (c Config) Validate() error {
 	return errors.Join(v...)
 }
 
+// Unbuilt reports settings that are sound but that this version does not follow
+// yet. A service must not start with one: a setting that silently does nothing
+// would be a broken promise to whoever wrote it.
+func (c Config) Unbuilt() error {
+	var v faults
+	for _, s := range []struct {
+		key string
+		set bool
+	}{
+		{"smtp.dkim", c.SMTP.DKIM != DKIM{}},
+		{"inbox.maildir", c.Inbox.Maildir != ""},
+		{"inbox.imap", c.Inbox.IMAP.Address != ""},
+		{"notify.digest.window", c.Notify.Digest.Window != 0},
+	} {
+		if s.set {
+			v.add(s.key, "is not followed by this version yet; leave it out")
+		}
+	}
+	return errors.Join(v...)
+}
+
 type faults []error
 
 func (v *faults) add(key, format string, args ...any) {
@@ -181,7 +202,6 @@ func (v *faults) deliver(c Config) {
 	v.notNegative("notify.digest.window", c.Notify.Digest.Window)
 	v.between("notify.digest.size", c.Notify.Digest.Size, 1, 10_000)
 	v.positive("deliver.lease", c.Deliver.Lease)
-	v.between("deliver.batch", c.Deliver.Batch, 1, 10_000)
 	r := c.Deliver.Retry
 	v.positive("deliver.retry.first", r.First)
 	if r.Max < r.First {

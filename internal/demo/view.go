@@ -72,8 +72,12 @@ func (v *view) picture(s Summary, o postgres.Overview, done bool) []string {
 		n    int
 		of   int
 	}{
-		{"submitted", s.Submissions + s.Refused, s.Indicators}, {"screened", screened, cases}, {"resolved", o.Resolved, cases},
-		{"told", o.Told, cases}, {"gone", o.Gone, cases}, {"closed", closed, cases},
+		{"submitted", s.Submissions + s.Refused, s.Indicators},
+		{"screened", screened, cases},
+		{"resolved", o.Resolved, cases},
+		{"told", o.Told, cases},
+		{"gone", o.Gone, cases},
+		{"closed", closed, cases},
 	} {
 		lines = append(lines, bar(stage.name, stage.n, stage.of, width))
 	}

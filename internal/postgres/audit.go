@@ -143,14 +143,14 @@ func (s *Store) orphans(ctx context.Context) ([]string, error) {
 
 // eventsOf returns the events of the cases, in order.
 func eventsOf(ctx context.Context, r reader, ids []int64) (map[int64][]takedown.Event, error) {
-	rows, err := r.Query(ctx, `SELECT id, case_id, seq, at, kind, actor, data, prev, hash FROM events WHERE case_id = ANY($1) ORDER BY case_id, seq`, ids)
+	rows, err := r.Query(ctx, `SELECT id, case_id, seq, at, kind, actor, data::text, prev, hash FROM events WHERE case_id = ANY($1) ORDER BY case_id, seq`, ids)
 	if err != nil {
 		return nil, classify("load events", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (takedown.Event, error) {
 		var e takedown.Event
 		var prev, hash []byte
-		err := row.Scan(&e.ID, &e.CaseID, &e.Seq, &e.At, &e.Kind, &e.Actor, &e.Data, &prev, &hash)
+		err := row.Scan(&e.ID, &e.CaseID, &e.Seq, &e.At, &e.Kind, &e.Actor, (*[]byte)(&e.Data), &prev, &hash)
 		copy(e.Prev[:], prev)
 		copy(e.Hash[:], hash)
 		e.At = e.At.UTC()

@@ -140,8 +140,10 @@ func (s *Store) Submissions(ctx context.Context, caseIDs []int64) (map[int64][]t
 	}
 	out := make(map[int64][]takedown.Submission, len(caseIDs))
 	var sub takedown.Submission
-	_, err = pgx.ForEachRow(rows, []any{&sub.ID, &sub.CaseID, &sub.Key, &sub.Raw, &sub.Class, &sub.Source, &sub.SeenAt, &sub.ReceivedAt,
-		&sub.Confidence, &sub.TLP, &sub.Description, &sub.References, &sub.Evidence, &sub.Reporter, &sub.ExternalID}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{
+		&sub.ID, &sub.CaseID, &sub.Key, &sub.Raw, &sub.Class, &sub.Source, &sub.SeenAt, &sub.ReceivedAt,
+		&sub.Confidence, &sub.TLP, &sub.Description, &sub.References, &sub.Evidence, &sub.Reporter, &sub.ExternalID,
+	}, func() error {
 		sub.SeenAt, sub.ReceivedAt = sub.SeenAt.UTC(), sub.ReceivedAt.UTC()
 		out[sub.CaseID] = append(out[sub.CaseID], sub)
 		sub = takedown.Submission{}
@@ -160,8 +162,10 @@ func scanNotice(row pgx.CollectableRow, more ...any) (takedown.Notice, error) {
 	var n takedown.Notice
 	var hash []byte
 	d := &n.Draft
-	err := row.Scan(append([]any{&n.ID, &n.CaseID, &n.LegID, &n.Seq, &n.Kind, &n.Recipient, &n.EnvelopeFrom, &n.MessageID, &d.Subject,
-		&d.Pack, &d.PackVersion, &d.CheckedOn, &d.Grade, &d.Regime, &d.Languages, &d.Elements, &d.Warnings, &hash, &n.SealedAt}, more...)...)
+	err := row.Scan(append([]any{
+		&n.ID, &n.CaseID, &n.LegID, &n.Seq, &n.Kind, &n.Recipient, &n.EnvelopeFrom, &n.MessageID, &d.Subject,
+		&d.Pack, &d.PackVersion, &d.CheckedOn, &d.Grade, &d.Regime, &d.Languages, &d.Elements, &d.Warnings, &hash, &n.SealedAt,
+	}, more...)...)
 	copy(n.SHA256[:], hash)
 	n.SealedAt = n.SealedAt.UTC()
 	return n, err

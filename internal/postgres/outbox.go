@@ -37,7 +37,7 @@ func (s *Store) Relay(ctx context.Context, limit int, publish func(context.Conte
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT txid::text, id, case_id, seq, at, kind, actor, data, prev, hash, COALESCE(stage, '')
+		rows, err := tx.Query(ctx, `SELECT txid::text, id, case_id, seq, at, kind, actor, data::text, prev, hash, COALESCE(stage, '')
 			FROM events WHERE (txid, id) > ($1::xid8, $2) AND txid < pg_snapshot_xmin(pg_current_snapshot())
 			ORDER BY txid, id LIMIT $3`, txid, id, limit)
 		if err != nil {
@@ -46,7 +46,7 @@ func (s *Store) Relay(ctx context.Context, limit int, publish func(context.Conte
 		events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (OutboxEvent, error) {
 			var e OutboxEvent
 			var prev, hash []byte
-			err := row.Scan(&txid, &e.ID, &e.CaseID, &e.Seq, &e.At, &e.Kind, &e.Actor, &e.Data, &prev, &hash, &e.Stage)
+			err := row.Scan(&txid, &e.ID, &e.CaseID, &e.Seq, &e.At, &e.Kind, &e.Actor, (*[]byte)(&e.Data), &prev, &hash, &e.Stage)
 			copy(e.Prev[:], prev)
 			copy(e.Hash[:], hash)
 			e.At = e.At.UTC()

@@ -220,7 +220,7 @@ func (s *Sealer) fixBoundaries(raw []byte, id string) ([]byte, error) {
 		}
 		random := params["boundary"]
 		sum := hmac.New(sha256.New, s.boundaryKey)
-		fmt.Fprintf(sum, "desist mail boundary\x00%d\x00%s", level, id)
+		_, _ = fmt.Fprintf(sum, "desist mail boundary\x00%d\x00%s", level, id)
 		fixed := hex.EncodeToString(sum.Sum(nil))[:30]
 		part, err := multipart.NewReader(body, random).NextRawPart()
 		if err != nil {

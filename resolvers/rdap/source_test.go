@@ -205,8 +205,10 @@ func TestMisbehaviour(t *testing.T) {
 	}
 }
 
-const dnsJSON = `{"version":"1.0","publication":"2026-01-01T00:00:00Z","services":[[["test"],["http://plain.example/","https://rdap.example/"]]]}`
-const ipJSON = `{"version":"1.0","publication":"2026-01-01T00:00:00Z","services":[[["%s"],["https://rdap.example/"]]]}`
+const (
+	dnsJSON = `{"version":"1.0","publication":"2026-01-01T00:00:00Z","services":[[["test"],["http://plain.example/","https://rdap.example/"]]]}`
+	ipJSON  = `{"version":"1.0","publication":"2026-01-01T00:00:00Z","services":[[["%s"],["https://rdap.example/"]]]}`
+)
 
 func writeBootstrap(t *testing.T, dir string) {
 	t.Helper()

@@ -109,6 +109,8 @@ func cancelled(t *testing.T, c Config) {
 		}
 	case <-time.After(3 * time.Second):
 		t.Error("Find did not return when the context ended")
-		<-done
+		if err := <-done; err != nil {
+			t.Log(err)
+		}
 	}
 }

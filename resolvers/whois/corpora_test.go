@@ -188,7 +188,7 @@ func TestCorpusNetworks(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := whois.Parse("whois.example", address, body)
-		accepted := append(want.Abuse, want.Fallback...)
+		accepted := slices.Concat(want.Abuse, want.Fallback)
 		if len(want.Abuse) == 0 {
 			accepted = append(accepted, "")
 		}

@@ -56,7 +56,6 @@ var (
 	statusSection     = regexp.MustCompile(`^(registration|domain) status|^status$`)
 	contactSection    = regexp.MustCompile(`registrant|holder|owner|admin|tech|billing|contact|person|organisation|organization using|zone|reseller|onsite`)
 	anURL             = regexp.MustCompile(`https?://[^\s()<>"]+`)
-	eppStatus         = regexp.MustCompile(`^[A-Za-z][A-Za-z_]*(?: [a-z]+)?`)
 )
 
 // personKeys begin a block about a person or organisation.
@@ -221,7 +220,7 @@ func (p *parser) registrar(own []field, blocks []block) {
 	for _, email := range general {
 		p.candidate(email, "registrar block", mailbox.Registrar, "registrar")
 	}
-	if all := append(abuse, general...); len(all) > 0 {
+	if all := slices.Concat(abuse, general); len(all) > 0 {
 		reg.AbuseEmail = all[0]
 	}
 	if code, ok := country.Code(cmp.Or(top(own, []string{"registrar country"}), section.get("country", "country code", "country-code"))); ok {

@@ -11,14 +11,14 @@ import (
 )
 
 type reasonInput struct {
-	caseInput
+	CaseRef
 	Body struct {
 		Reason string `json:"reason,omitempty" maxLength:"2000" doc:"Why, for the record."`
 	}
 }
 
 type withdrawInput struct {
-	caseInput
+	CaseRef
 	Body struct {
 		Reason       string `json:"reason" minLength:"1" maxLength:"2000" doc:"Why, for the record and for whoever was told."`
 		NotMalicious bool   `json:"not_malicious,omitempty" doc:"The accusation was wrong."`
@@ -26,7 +26,7 @@ type withdrawInput struct {
 }
 
 type disputeInput struct {
-	caseInput
+	CaseRef
 	Body struct {
 		Reason string        `json:"reason" minLength:"1" maxLength:"2000" doc:"What the recipient says."`
 		Role   takedown.Role `json:"role,omitempty" doc:"Only the legs towards parties in this role; all if empty."`
@@ -34,7 +34,7 @@ type disputeInput struct {
 }
 
 type noteInput struct {
-	caseInput
+	CaseRef
 	Body struct {
 		Text string `json:"text" minLength:"1" maxLength:"8192"`
 	}

@@ -117,7 +117,9 @@ type pageOutput struct {
 	Body Page
 }
 
-type caseInput struct {
+// CaseRef names a case in a path. It is exported because huma looks into no other
+// embedded types.
+type CaseRef struct {
 	Ref string `path:"ref" doc:"The reference of a case, such as DSI-000042." maxLength:"30"`
 }
 
@@ -139,7 +141,7 @@ func (a *api) registerCases() {
 			return &pageOutput{Body: page}, nil
 		})
 	huma.Register(a.huma, operation(http.MethodGet, "/cases/{ref}", "show-case", "Tell the whole story of a case", access.Read),
-		func(ctx context.Context, in *caseInput) (*storyOutput, error) {
+		func(ctx context.Context, in *CaseRef) (*storyOutput, error) {
 			id, err := reference("path.ref", in.Ref)
 			if err != nil {
 				return nil, err

@@ -139,11 +139,18 @@ func NewStory(s *postgres.Story) Story {
 		GoneSeenAt: c.GoneSeenAt, GoneAt: c.GoneAt, ClosedAt: c.ClosedAt, WatchUntil: c.WatchUntil, Relapses: c.Relapses,
 		Submissions: each(s.Submissions, submissionOf), Legs: each(c.Legs, legOf), Resolutions: each(s.Resolutions, resolvedOf),
 		Notices: each(s.Notices, noticeOf), Deliveries: each(s.Deliveries, deliveryOf), Replies: each(s.Replies, replyOf),
-		Checks: each(s.Checks, checkOf), Events: each(s.Events, func(e takedown.Event) takedown.Event { return e }),
+		Checks: each(s.Checks, checkOf), Events: list(s.Events),
 	}
 }
 
-// each never returns nil: an empty list is [] in JSON, not null.
+// list makes nil empty: an empty list is [] in JSON, not null.
+func list[T any](in []T) []T {
+	if in == nil {
+		return []T{}
+	}
+	return in
+}
+
 func each[A, B any](in []A, f func(A) B) []B {
 	out := make([]B, len(in))
 	for i, v := range in {
@@ -155,14 +162,14 @@ func each[A, B any](in []A, f func(A) B) []B {
 func submissionOf(s takedown.Submission) Submission {
 	return Submission{
 		Raw: s.Raw, Source: s.Source, SeenAt: s.SeenAt, ReceivedAt: s.ReceivedAt, Confidence: s.Confidence, TLP: s.TLP,
-		Description: s.Description, References: each(s.References, func(r string) string { return r }), ExternalID: s.ExternalID,
+		Description: s.Description, References: list(s.References), ExternalID: s.ExternalID,
 		Evidence: each(s.Evidence, func(e takedown.Evidence) takedown.Evidence { e.Data = nil; return e }),
 	}
 }
 
 func legOf(l *takedown.Leg) Leg {
 	out := Leg{
-		ID: l.ID, Party: l.Party, State: l.State, Reason: l.Reason, Kind: l.Kind, Attempts: l.Attempts, Reminders: l.Reminders,
+		ID: l.ID, Party: partyOf(l.Party), State: l.State, Reason: l.Reason, Kind: l.Kind, Attempts: l.Attempts, Reminders: l.Reminders,
 		DueAt: l.DueAt, OpenedAt: l.OpenedAt, NotifiedAt: l.NotifiedAt, AnsweredAt: l.AnsweredAt, Answer: l.Answer, Ticket: l.Ticket,
 	}
 	if c, ok := l.CurrentContact(); ok {
@@ -171,10 +178,15 @@ func legOf(l *takedown.Leg) Leg {
 	return out
 }
 
+func partyOf(p takedown.Party) takedown.Party {
+	p.Contacts = list(p.Contacts)
+	return p
+}
+
 func resolvedOf(r postgres.Resolved) postgres.Resolved {
-	r.Findings = each(r.Findings, func(f postgres.StoredFinding) postgres.StoredFinding { return f })
-	r.Parties = each(r.Parties, func(p takedown.Party) takedown.Party { return p })
-	r.Gaps = each(r.Gaps, func(g takedown.Gap) takedown.Gap { return g })
+	r.Findings = list(r.Findings)
+	r.Parties = each(r.Parties, partyOf)
+	r.Gaps = list(r.Gaps)
 	return r
 }
 
@@ -183,7 +195,7 @@ func noticeOf(n takedown.Notice) Notice {
 	return Notice{
 		ID: n.ID, Reference: takedown.Reference(n.CaseID), Leg: n.LegID, Seq: n.Seq, Kind: n.Kind, Recipient: n.Recipient, MessageID: n.MessageID,
 		Subject: d.Subject, Pack: d.Pack, PackVersion: d.PackVersion, CheckedOn: d.CheckedOn, Grade: d.Grade, Regime: d.Regime,
-		Languages: d.Languages, Elements: d.Elements, Warnings: d.Warnings, SHA256: n.SHA256, SealedAt: n.SealedAt,
+		Languages: list(d.Languages), Elements: list(d.Elements), Warnings: d.Warnings, SHA256: n.SHA256, SealedAt: n.SealedAt,
 	}
 }
 
@@ -204,6 +216,6 @@ func replyOf(r takedown.Reply) Reply {
 func checkOf(c takedown.Check) Check {
 	return Check{
 		At: c.At, Verdict: c.Verdict, Layer: c.Layer, Detail: c.Detail,
-		Observations: each(c.Observations, func(o takedown.Observation) takedown.Observation { return o }),
+		Observations: list(c.Observations),
 	}
 }

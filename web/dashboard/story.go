@@ -24,8 +24,8 @@ type casePage struct {
 	Submissions []takedown.Submission
 	Resolution  *postgres.Resolved // the newest
 	Replies     []takedown.Reply
-	Checks      []takedown.Check // newest first
-	MoreChecks  int
+	Rounds      []rounds // newest first
+	MoreRounds  bool
 	Timeline    []entry
 
 	names *strings.Replacer
@@ -59,8 +59,15 @@ type entry struct {
 
 type field struct{ Name, Value string }
 
-// shownChecks is how many rounds a page lists.
-const shownChecks = 25
+// rounds are checks in a row that saw the same. The check is the last of them.
+type rounds struct {
+	takedown.Check
+	N     int
+	Since time.Time
+}
+
+// shownRounds is how many runs of checks a page lists.
+const shownRounds = 25
 
 // Text shows words from outside, with the target's names defanged wherever
 // they stand.
@@ -125,16 +132,29 @@ func newCasePage(s *postgres.Story) casePage {
 	if n := len(s.Resolutions); n > 0 {
 		p.Resolution = &s.Resolutions[n-1]
 	}
-	p.Checks = slices.Clone(s.Checks)
-	slices.Reverse(p.Checks)
-	if n := len(p.Checks); n > shownChecks {
-		p.Checks, p.MoreChecks = p.Checks[:shownChecks], n-shownChecks
+	p.Rounds = runs(s.Checks)
+	if len(p.Rounds) > shownRounds {
+		p.Rounds, p.MoreRounds = p.Rounds[:shownRounds], true
 	}
 	for _, e := range s.Events {
 		p.Timeline = append(p.Timeline, entry{e.At, happened(e.Kind), eventTone(e.Kind), e.Actor, dataFields(e.Data)})
 	}
 	slices.Reverse(p.Timeline)
 	return p
+}
+
+// runs puts checks that saw the same together, newest first.
+func runs(checks []takedown.Check) []rounds {
+	var out []rounds
+	for _, c := range slices.Backward(checks) {
+		if n := len(out); n > 0 && out[n-1].Verdict == c.Verdict && out[n-1].Layer == c.Layer && out[n-1].Detail == c.Detail {
+			out[n-1].N++
+			out[n-1].Since = c.At
+			continue
+		}
+		out = append(out, rounds{c, 1, c.At})
+	}
+	return out
 }
 
 // defanger replaces the names of the target wherever they stand, longest first.

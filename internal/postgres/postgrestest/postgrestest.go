@@ -86,7 +86,7 @@ func URL(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(tb.Context()))
+	defer func() { _ = conn.Close(context.WithoutCancel(tb.Context())) }()
 	if _, err := conn.Exec(tb.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
 		tb.Fatal(err)
 	}

@@ -40,6 +40,9 @@ func Classify(raw []byte, v Verifier) takedown.Reply {
 			r.Reason, r.Permanent, r.Recipient = string(recipient.Reason), recipient.Permanent, recipient.Address
 		}
 	}
+	if r.Class == takedown.ReplyHuman {
+		r.Reason = string(answerOf(r.Excerpt))
+	}
 	m.prove(v, &r)
 	return r
 }

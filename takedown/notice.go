@@ -186,12 +186,15 @@ type Reply struct {
 	Subject    string
 	Authentic  bool   // token and Message-ID prove it ours
 	Ticket     string // the recipient's own reference
-	Reason     string
-	Permanent  bool // the address is dead
-	Recipient  string
-	Excerpt    string
-	Raw        []byte
-	SHA256     Hash
+	// Reason says why a mail bounced, or what a person answered: resolved,
+	// customer_notified, not_ours, false_positive, need_evidence, refused, or
+	// nothing where that is unsure.
+	Reason    string
+	Permanent bool // the address is dead
+	Recipient string
+	Excerpt   string
+	Raw       []byte
+	SHA256    Hash
 }
 
 // ReplyClass is what kind of mail came back.

@@ -43,7 +43,9 @@ func newWatch(postmaster int) watch {
 }
 
 // stop ends the run over n things.
-func (w watch) stop(n int, of string, each []time.Duration) Rate { return w.stopAt(time.Now(), n, of, each) }
+func (w watch) stop(n int, of string, each []time.Duration) Rate {
+	return w.stopAt(time.Now(), n, of, each)
+}
 
 func (w watch) stopAt(end time.Time, n int, of string, each []time.Duration) Rate {
 	took := end.Sub(w.begun).Seconds()

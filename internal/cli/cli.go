@@ -31,6 +31,7 @@ type commands struct {
 	Pack       packCmd       `cmd:"" group:"law" help:"List, show and check the packs of law and wording."`
 	Audit      auditCmd      `cmd:"" group:"law" help:"Prove that the record is whole."`
 	Inspect    inspectCmd    `cmd:"" group:"tools" help:"Run one parser by itself."`
+	Bench      benchCmd      `cmd:"" group:"tools" help:"Measure this machine and print the figures."`
 	Token      tokenCmd      `cmd:"" group:"tools" help:"Make, list and revoke tokens of the API."`
 	Deadletter deadletterCmd `cmd:"" group:"tools" help:"Look at what could not be handled, and try it again."`
 	Migrate    migrateCmd    `cmd:"" group:"tools" help:"Bring the database up to date."`

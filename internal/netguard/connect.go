@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -56,7 +58,7 @@ func openTunnel(ctx context.Context, conn net.Conn, addr string) (net.Conn, erro
 	}
 	_ = resp.Body.Close() // a 2xx answer to CONNECT has no body
 	if resp.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("the proxy refused with %s", resp.Status)
+		return nil, refusal(resp)
 	}
 	if !stop() {
 		return nil, ctx.Err()
@@ -66,6 +68,25 @@ func openTunnel(ctx context.Context, conn net.Conn, addr string) (net.Conn, erro
 	}
 	limited.left = -1
 	return &tunnelConn{Conn: conn, r: r}, nil
+}
+
+// refusal says why there is no tunnel, as far as the proxy tells (RFC 9209
+// section 2.3). Whether the target refuses or is only out of the proxy's reach
+// makes a difference to those who watch it.
+func refusal(resp *http.Response) error {
+	for _, field := range resp.Header.Values("Proxy-Status") {
+		for param := range strings.SplitSeq(field, ";") {
+			switch strings.TrimSpace(param) {
+			case "error=connection_refused":
+				return fmt.Errorf("the proxy answered %s: %w", resp.Status, syscall.ECONNREFUSED)
+			case "error=destination_ip_unroutable":
+				return fmt.Errorf("the proxy answered %s: %w", resp.Status, syscall.EHOSTUNREACH)
+			case "error=connection_timeout":
+				return fmt.Errorf("the proxy answered %s: %w", resp.Status, os.ErrDeadlineExceeded)
+			}
+		}
+	}
+	return fmt.Errorf("the proxy refused with %s", resp.Status)
 }
 
 // headerLimit bounds how much is read before the tunnel stands.

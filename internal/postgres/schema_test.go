@@ -237,4 +237,3 @@ func TestMigrateTwiceAndAtOnce(t *testing.T) {
 		}
 	}
 }
-

@@ -176,11 +176,14 @@ func (n *Net) serveGateway(c net.Conn) {
 	up, err := n.Dial(ctx, "tcp", req.Host)
 	cancel()
 	if err != nil {
-		status := "502 Bad Gateway"
-		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
-			status = "504 Gateway Timeout"
+		status, reason := "502 Bad Gateway", "destination_unavailable" // RFC 9209 section 2.3
+		switch {
+		case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded):
+			status, reason = "504 Gateway Timeout", "connection_timeout"
+		case errors.Is(err, syscall.ECONNREFUSED):
+			reason = "connection_refused"
 		}
-		_, _ = fmt.Fprintf(c, "HTTP/1.1 %s\r\nProxy-Status: simnet; details=%q\r\nConnection: close\r\n\r\n", status, err.Error())
+		_, _ = fmt.Fprintf(c, "HTTP/1.1 %s\r\nProxy-Status: simnet; error=%s; details=%q\r\nConnection: close\r\n\r\n", status, reason, err.Error())
 		return
 	}
 	if _, err := io.WriteString(c, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {

@@ -16,7 +16,7 @@
     }
   };
 
-  // state keeps what a person opened or scrolled through a swap.
+  // swap keeps what a person opened or scrolled through a swap.
   const swap = (old, fresh) => {
     const same = old.innerHTML === fresh.innerHTML;
     if (same || old.contains(document.activeElement) || old.contains(selected())) return;

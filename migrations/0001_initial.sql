@@ -40,6 +40,7 @@ CREATE UNIQUE INDEX cases_live ON cases (digest, class) WHERE live;
 CREATE INDEX cases_due_at ON cases (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX cases_state_idx ON cases (state, id);
 CREATE INDEX cases_host ON cases (host);
+CREATE INDEX cases_digest ON cases (digest);
 
 COMMENT ON TABLE cases IS 'One indicator and class under disruption; the unit of consistency.';
 COMMENT ON COLUMN cases.id IS 'Internal number; the public reference is DSI- and this, padded.';
@@ -189,6 +190,7 @@ CREATE TABLE legs (
     answered_at   timestamptz,
     answer        text NOT NULL DEFAULT '',
     ticket        text NOT NULL DEFAULT '',
+    approved_by   text NOT NULL DEFAULT '',
     UNIQUE (case_id, party_id)
 );
 CREATE INDEX legs_party ON legs (party_id);
@@ -210,6 +212,7 @@ COMMENT ON COLUMN legs.opened_at IS 'When the leg was planned.';
 COMMENT ON COLUMN legs.notified_at IS 'When the first notice was accepted by the next hop.';
 COMMENT ON COLUMN legs.answered_at IS 'When the first authentic answer came.';
 COMMENT ON COLUMN legs.answer IS 'Class of the last answer.';
+COMMENT ON COLUMN legs.approved_by IS 'Person who let the leg pass a review; empty when nobody had to.';
 COMMENT ON COLUMN legs.ticket IS 'The recipient''s own reference, quoted in later mails.';
 
 CREATE TABLE notices (

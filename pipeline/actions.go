@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"desist/takedown"
@@ -21,6 +22,9 @@ type Actions struct {
 	Store      CaseStore
 	Now        func() time.Time
 	SweepAfter time.Duration
+	// Submissions, if set, makes the approver another person than every
+	// submitter (policy.review.distinct_approver).
+	Submissions Submissions
 }
 
 // change loads a case, applies f, and stores it; it starts again when somebody
@@ -50,18 +54,37 @@ func (a *Actions) change(ctx context.Context, id int64, f func(*takedown.Change,
 	return nil, takedown.Temporary(fmt.Errorf("case %s keeps changing; try again", takedown.Reference(id)))
 }
 
-// Approve lets a held case go on.
+// Approve lets what waits for a person go on: a held case, its held legs, and
+// legs whose dispute a person has looked at.
 func (a *Actions) Approve(ctx context.Context, id int64, actor, reason string) (*takedown.Case, error) {
+	if a.Submissions != nil { // four eyes
+		subs, err := a.Submissions.Submissions(ctx, []int64{id})
+		if err != nil {
+			return nil, err
+		}
+		for _, sub := range subs[id] {
+			if sub.Source == actor {
+				return nil, takedown.Denied(fmt.Errorf("case %s was submitted by %s, who cannot approve it; another person must", takedown.Reference(id), actor))
+			}
+		}
+	}
 	return a.change(ctx, id, func(ch *takedown.Change, now time.Time) error {
 		c := ch.Case
 		approved := false
 		for _, l := range c.Legs {
-			if l.State == takedown.LegHeld {
-				if err := l.Move(takedown.LegPlanned, reason, now); err != nil {
-					return err
-				}
-				approved = true
+			to := takedown.LegPlanned
+			switch l.State {
+			case takedown.LegHeld:
+				l.ApprovedBy = actor
+			case takedown.LegDisputed:
+				to = takedown.LegNotified // its next step is due now
+			default:
+				continue
 			}
+			if err := l.Move(to, reason, now); err != nil {
+				return err
+			}
+			approved = true
 		}
 		if c.State == takedown.CaseHeld {
 			to := takedown.CaseScreened
@@ -84,6 +107,11 @@ func (a *Actions) Approve(ctx context.Context, id int64, actor, reason string) (
 // Hold stops a case until a person approves it.
 func (a *Actions) Hold(ctx context.Context, id int64, actor, reason string) (*takedown.Case, error) {
 	return a.change(ctx, id, func(ch *takedown.Change, now time.Time) error {
+		if ch.Case.State == takedown.CaseSubmitted {
+			// Approval lets a held case go on behind the policy gate, so it must
+			// have been there.
+			return takedown.Temporary(fmt.Errorf("case %s is not screened yet; try again in a moment", ch.Case.Reference()))
+		}
 		if err := denied(ch.Case.Move(takedown.CaseHeld, reason)); err != nil {
 			return err
 		}
@@ -109,40 +137,70 @@ func (a *Actions) Withdraw(ctx context.Context, id int64, actor, reason string, 
 		}
 		c.ClosedAt, c.WatchUntil, c.Track.NextAt = now, time.Time{}, time.Time{}
 		c.Record(now, kind, actor, map[string]any{"reason": reason})
+		for _, l := range c.Legs {
+			retract(c, l, now)
+		}
 		closeLegs(c, now, reason)
 		return nil
 	})
 }
 
-// Dispute stops escalation of the legs towards a role, or of every leg that was
-// told if the role is empty.
+// retract plans the notice that takes back what a leg has said, if the case was
+// withdrawn: everybody who was told, or may have been, hears that it was wrong.
+func retract(c *takedown.Case, l *takedown.Leg, now time.Time) {
+	if c.State != takedown.CaseWithdrawn && c.State != takedown.CaseNotMalicious || l.Kind == takedown.NoticeWithdrawal {
+		return
+	}
+	if l.NotifiedAt.IsZero() && l.State != takedown.LegUnknown {
+		return
+	}
+	// An attempt under way comes back here with its outcome.
+	if err := l.Move(takedown.LegPlanned, "we take it back", now); err == nil {
+		l.Kind = takedown.NoticeWithdrawal
+		c.Record(now, takedown.EventLegPlanned, "withdraw", legData(l))
+	}
+}
+
+// Dispute stops escalation because the legs towards a role, or every leg that
+// was told if the role is empty, are contested.
 func (a *Actions) Dispute(ctx context.Context, id int64, actor string, role takedown.Role, reason string) (*takedown.Case, error) {
 	return a.change(ctx, id, func(ch *takedown.Change, now time.Time) error {
 		n := 0
 		for _, l := range ch.Case.Legs {
-			if role != "" && l.Party.Role != role {
-				continue
-			}
-			if l.Move(takedown.LegDisputed, reason, time.Time{}) == nil {
+			if (role == "" || l.Party.Role == role) && slices.Contains(l.State.Next(), takedown.LegDisputed) {
 				n++
-				data := legData(l)
-				ch.Case.Record(now, takedown.EventLegDisputed, actor, data)
+				if err := dispute(ch.Case, l, now, actor, reason); err != nil {
+					return err
+				}
 			}
 		}
 		if n == 0 {
 			return takedown.Denied(fmt.Errorf("case %s has no leg that was told and could be disputed", ch.Case.Reference()))
 		}
-		// A reasoned dispute stops escalation: legs that only wait do not start.
-		for _, l := range ch.Case.Legs {
-			if l.State == takedown.LegPlanned || l.State == takedown.LegComposed {
-				if err := l.Move(takedown.LegHeld, "the target is disputed", time.Time{}); err != nil {
-					return err
-				}
-				ch.Case.Record(now, takedown.EventLegHeld, actor, legData(l))
-			}
-		}
 		return nil
 	})
+}
+
+// dispute stops a leg, and with it the legs that would follow: a reasoned
+// dispute stops escalation until a person has looked at it.
+func dispute(c *takedown.Case, l *takedown.Leg, now time.Time, actor, reason string) error {
+	if !slices.Contains(l.State.Next(), takedown.LegDisputed) {
+		return nil // disputed already, or over
+	}
+	if err := l.Move(takedown.LegDisputed, reason, time.Time{}); err != nil {
+		return err
+	}
+	c.Record(now, takedown.EventLegDisputed, actor, legData(l))
+	for _, other := range c.Legs {
+		if other.State != takedown.LegPlanned && other.State != takedown.LegComposed || c.Retracts(other) {
+			continue
+		}
+		if err := other.Move(takedown.LegHeld, "the target is disputed", time.Time{}); err != nil {
+			return err
+		}
+		c.Record(now, takedown.EventLegHeld, actor, legData(other))
+	}
+	return nil
 }
 
 // Note adds a remark to the record.

@@ -38,6 +38,9 @@ type Compose struct {
 	// PublicURL is where recipients can verify a notice; may be empty.
 	PublicURL   string
 	ManualAfter time.Duration
+	// Review says why a person must look before a notice is sealed, or nothing;
+	// nil asks for nobody.
+	Review func(d takedown.Draft, to takedown.Contact) string
 	// Salt makes the identifiers of our reports differ from those of every
 	// other installation.
 	Salt []byte
@@ -76,6 +79,9 @@ func (s *Compose) Run(ctx context.Context, now time.Time, batch []*Work) {
 			if w.Err = s.compose(w, l, now, subs[w.Case.ID], earlier[w.Case.ID], dead); w.Err != nil {
 				break
 			}
+		}
+		if w.Err == nil && w.Case.State.Closed() {
+			closeLegs(w.Case, now, "it could not be taken back by mail")
 		}
 	}
 }
@@ -134,6 +140,15 @@ func (s *Compose) compose(w *Work, l *takedown.Leg, now time.Time, subs []takedo
 	if err != nil {
 		return fmt.Errorf("render the %s notice of leg %d: %w", l.Kind, l.ID, err)
 	}
+	if s.Review != nil && l.ApprovedBy == "" {
+		if why := s.Review(draft, contact); why != "" {
+			if err := l.Move(takedown.LegHeld, why, time.Time{}); err != nil {
+				return err
+			}
+			c.Record(now, takedown.EventLegHeld, "compose", legData(l))
+			return nil
+		}
+	}
 	n, err := s.Sealer.Seal(req, c, l, l.Seq+1, draft)
 	if err != nil {
 		return fmt.Errorf("seal notice %d of leg %d: %w", l.Seq+1, l.ID, err)
@@ -176,6 +191,9 @@ func (s *Compose) request(c *takedown.Case, l *takedown.Leg, to takedown.Contact
 			}
 		}
 		req.Evidence = append(req.Evidence, sub.Evidence...)
+	}
+	if l.Kind == takedown.NoticeWithdrawal {
+		req.ReportID = "" // there is nothing to report
 	}
 	if s.PublicURL != "" {
 		req.VerifyURL = s.PublicURL + "/verify"

@@ -193,7 +193,7 @@ func (s *Deliver) begin(ctx context.Context, now time.Time, batch []*Work) map[*
 // sendable reports whether the leg's notice may leave: a case that a person
 // holds says nothing, even while another of its legs waits for an outcome.
 func sendable(c *takedown.Case, l *takedown.Leg) bool {
-	return c.State == takedown.CaseActive && l.State == takedown.LegComposed
+	return l.State == takedown.LegComposed && (c.State == takedown.CaseActive || c.Retracts(l))
 }
 
 func isDead(dead map[string]string, address string) bool {
@@ -231,6 +231,7 @@ func (s *Deliver) finish(w *Work, l *takedown.Leg, a *attempt) error {
 	if err := s.conclude(w, l, a); err != nil {
 		return err
 	}
+	retract(w.Case, l, a.delivery.FinishedAt)
 	if w.Case.State.Closed() {
 		closeLegs(w.Case, a.delivery.FinishedAt, "the case was over before the answer came")
 	}
@@ -309,7 +310,7 @@ func (s *Deliver) backoff(attempt int) (wait time.Duration, ok bool) {
 // follow is when the next step of a told leg is due.
 func (s *Deliver) follow(c *takedown.Case, l *takedown.Leg, now time.Time) time.Time {
 	rung, ok := s.Ladder.rung(l.Party.Role, c.Class)
-	if !ok || rung.ReminderAfter <= 0 {
+	if !ok || rung.ReminderAfter <= 0 || l.Kind == takedown.NoticeWithdrawal {
 		return time.Time{}
 	}
 	return now.Add(rung.ReminderAfter)

@@ -428,6 +428,11 @@ func (e *Engine) fail(ctx context.Context, now time.Time, stage takedown.Stage, 
 		c.RetryAt, c.Attempts = time.Time{}, 0
 		if c.State.Closed() {
 			c.Track.NextAt = time.Time{}
+			for _, l := range c.Legs { // what cannot be taken back by mail is for a person, who has the dead letter
+				if c.Retracts(l) {
+					l.Kind = takedown.NoticeFirst
+				}
+			}
 			closeLegs(c, now, "the case is over")
 			return true
 		}

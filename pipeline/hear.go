@@ -85,6 +85,13 @@ func (h *Hear) apply(ctx context.Context, r takedown.Reply) error {
 	return err
 }
 
+// The answers that are objections: nothing escalates until a person has read
+// them.
+const (
+	answerFalsePositive = "false_positive"
+	answerRefused       = "refused"
+)
+
 // leg draws the consequences of an authentic reply.
 func (h *Hear) leg(ch *takedown.Change, l *takedown.Leg, r takedown.Reply, now time.Time) error {
 	c := ch.Case
@@ -92,6 +99,9 @@ func (h *Hear) leg(ch *takedown.Change, l *takedown.Leg, r takedown.Reply, now t
 		l.Ticket = clipText(r.Ticket, 100)
 	}
 	l.Answer = string(r.Class)
+	if r.Class == takedown.ReplyHuman && r.Reason != "" {
+		l.Answer = r.Reason
+	}
 	l.Touch()
 	switch r.Class {
 	case takedown.ReplyBounce:
@@ -122,6 +132,9 @@ func (h *Hear) leg(ch *takedown.Change, l *takedown.Leg, r takedown.Reply, now t
 		}
 		if l.State == takedown.LegUnknown {
 			return l.Move(takedown.LegNotified, "the answer proves that it arrived", l.DueAt)
+		}
+		if r.Reason == answerFalsePositive || r.Reason == answerRefused {
+			return dispute(c, l, now, "inbox", "the recipient objects: "+r.Reason)
 		}
 		// An answer is a reason to look.
 		if c.State == takedown.CaseActive && c.Track.NextAt.After(now) {

@@ -63,10 +63,18 @@ func (l *Ladder) rung(role takedown.Role, class takedown.Class) (Rung, bool) {
 }
 
 // advance brings the next leg that only waits for its time forward, because a
-// leg before it came to nothing.
+// leg before it came to nothing and none is under way.
 func advance(c *takedown.Case, now time.Time) {
 	var next *takedown.Leg
 	for _, l := range c.Legs {
+		switch l.State {
+		case takedown.LegComposed, takedown.LegSending, takedown.LegNotified, takedown.LegUnknown, takedown.LegHeld, takedown.LegDisputed:
+			return
+		case takedown.LegPlanned:
+			if !l.DueAt.After(now) {
+				return
+			}
+		}
 		if l.State == takedown.LegPlanned && l.Seq == 0 && l.DueAt.After(now) && (next == nil || l.DueAt.Before(next.DueAt)) {
 			next = l
 		}

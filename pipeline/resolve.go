@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"desist/takedown"
@@ -33,12 +34,36 @@ func (s *Resolve) Stream(ctx context.Context, now time.Time, batch []*Work, done
 		ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 		defer cancel()
 		r, err := s.Resolver.Resolve(ctx, w.Case.Indicator)
+		if err == nil {
+			err = incomplete(w.Case, r)
+		}
 		if err != nil {
 			w.Err = err
 			return
 		}
 		w.Err = resolved(w, now, r)
 	})
+}
+
+// lookAgain is how often a target is looked up again before a resolution that
+// misses whoever holds the content is taken as it is.
+const lookAgain = 3
+
+// incomplete reports a resolution that names nobody who holds the content
+// although something could not be learned: a time-out must not decide that the
+// host is never told.
+func incomplete(c *takedown.Case, r takedown.Resolution) error {
+	if len(r.Gaps) == 0 || r.Absent || c.Attempts >= lookAgain {
+		return nil
+	}
+	for _, p := range r.Parties {
+		switch p.Role {
+		case takedown.RoleHost, takedown.RoleISP, takedown.RoleCDN, takedown.RolePlatform:
+			return nil
+		}
+	}
+	g := r.Gaps[0]
+	return takedown.Temporary(fmt.Errorf("nobody who holds the content was found: %s of %s: %s", g.Source, g.Query, g.Reason))
 }
 
 func resolved(w *Work, now time.Time, r takedown.Resolution) error {

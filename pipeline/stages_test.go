@@ -80,7 +80,8 @@ func TestDeliver(t *testing.T) {
 		{"both legs of one case", takedown.CaseActive, []takedown.LegState{takedown.LegComposed, takedown.LegComposed}, "", accept, []takedown.LegState{takedown.LegNotified, takedown.LegNotified}, 2},
 		{"a crash left an attempt open", takedown.CaseActive, []takedown.LegState{takedown.LegSending}, "", accept, []takedown.LegState{takedown.LegUnknown}, 0},
 		{"a held case says nothing", takedown.CaseHeld, []takedown.LegState{takedown.LegSending, takedown.LegComposed}, "", accept, []takedown.LegState{takedown.LegUnknown, takedown.LegComposed}, 0},
-		{"a closed case takes the outcome in", takedown.CaseWithdrawn, []takedown.LegState{takedown.LegSending}, "", accept, []takedown.LegState{takedown.LegClosed}, 0},
+		{"a closed case takes the outcome in", takedown.CaseExpired, []takedown.LegState{takedown.LegSending}, "", accept, []takedown.LegState{takedown.LegClosed}, 0},
+		{"a withdrawn case takes back what may have arrived", takedown.CaseWithdrawn, []takedown.LegState{takedown.LegSending}, "", accept, []takedown.LegState{takedown.LegPlanned}, 0},
 		{"the address died meanwhile", takedown.CaseActive, []takedown.LegState{takedown.LegComposed}, "abuse@host.example", accept, []takedown.LegState{takedown.LegPlanned}, 0},
 		{"a panic is an unknown outcome", takedown.CaseActive, []takedown.LegState{takedown.LegComposed}, "", func(takedown.Notice) takedown.Delivery { panic("dialogue") }, []takedown.LegState{takedown.LegUnknown}, 1},
 	}

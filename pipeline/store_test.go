@@ -187,7 +187,8 @@ func (m *memory) write(now time.Time, stored *takedown.Case, ch *takedown.Change
 // start checks what must be true of every attempt.
 func (m *memory) start(stored *takedown.Case, d takedown.Delivery, key [2]int64) {
 	n := m.notices[d.NoticeID]
-	if stored.State != takedown.CaseActive {
+	withdrawn := stored.State == takedown.CaseWithdrawn || stored.State == takedown.CaseNotMalicious
+	if stored.State != takedown.CaseActive && !(withdrawn && n.Kind == takedown.NoticeWithdrawal) {
 		m.breach("an attempt began while case %d was %s", stored.ID, stored.State)
 	}
 	if _, dead := m.dead[n.Recipient]; dead {

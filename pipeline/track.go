@@ -260,7 +260,7 @@ func (s *Track) expire(c *takedown.Case, now time.Time, why string) error {
 // left to its outcome.
 func closeLegs(c *takedown.Case, now time.Time, why string) {
 	for _, l := range c.Legs {
-		if l.State == takedown.LegClosed || l.State == takedown.LegSending {
+		if l.State == takedown.LegClosed || l.State == takedown.LegSending || c.Retracts(l) {
 			continue
 		}
 		if err := l.Move(takedown.LegClosed, why, time.Time{}); err == nil {

@@ -102,6 +102,10 @@ type Leg struct {
 	Answer     string
 	Ticket     string
 
+	// ApprovedBy is the person who let the leg pass a review; empty when nobody
+	// had to.
+	ApprovedBy string
+
 	// ResolutionID is the resolution that Party was taken from.
 	ResolutionID int64
 	dirty        bool
@@ -237,6 +241,12 @@ type timer struct {
 	at    time.Time
 }
 
+// Retracts reports whether the leg has yet to take back what it said, which it
+// does after the case is over.
+func (c *Case) Retracts(l *Leg) bool {
+	return (c.State == CaseWithdrawn || c.State == CaseNotMalicious) && l.Kind == NoticeWithdrawal && (l.State == LegPlanned || l.State == LegComposed)
+}
+
 // timers lists everything that a planned case waits for. An attempt under way
 // needs its outcome whatever became of the case meanwhile.
 func (c *Case) timers() []timer {
@@ -245,7 +255,7 @@ func (c *Case) timers() []timer {
 		timers = append(timers, timer{StageTrack, c.Track.NextAt})
 	}
 	for _, l := range c.Legs {
-		if c.State != CaseActive && l.State != LegSending {
+		if c.State != CaseActive && l.State != LegSending && !c.Retracts(l) {
 			continue
 		}
 		if s, needs := l.nextStage(); needs {

@@ -41,7 +41,7 @@ var caseTable = []caseEdge{
 	{CaseRefused, nil},
 	{CaseWithdrawn, nil},
 	{CaseNotMalicious, nil},
-	{CaseExpired, nil},
+	{CaseExpired, []CaseState{CaseWithdrawn, CaseNotMalicious}},
 }
 
 // CaseStates lists every state in the order of the table.
@@ -115,7 +115,7 @@ var legTable = []legEdge{
 	{LegNotified, []LegState{LegPlanned, LegDisputed, LegExhausted, LegUnreachable, LegClosed}},
 	{LegUnknown, []LegState{LegNotified, LegPlanned, LegDisputed, LegUnreachable, LegExhausted, LegClosed}},
 	{LegManual, []LegState{LegNotified, LegDisputed, LegUnreachable, LegClosed}},
-	{LegDisputed, []LegState{LegNotified, LegClosed}},
+	{LegDisputed, []LegState{LegNotified, LegPlanned, LegClosed}},
 	{LegUnreachable, []LegState{LegPlanned, LegManual, LegClosed}},
 	{LegExhausted, []LegState{LegDisputed, LegPlanned, LegUnreachable, LegClosed}},
 	{LegClosed, []LegState{LegPlanned}},

@@ -38,6 +38,9 @@ type Options struct {
 	// Dial opens outbound connections to targets and sources after they passed
 	// the guard; nil dials as the configuration says.
 	Dial netguard.DialFunc
+	// OpenRead lets a browser on this machine read without a token, for
+	// rehearsals.
+	OpenRead bool
 	// Resolver replaces the resolution of parties, and Notifier the sending,
 	// for measurements of the pipeline alone.
 	Resolver pipeline.Resolver
@@ -65,7 +68,9 @@ type App struct {
 	parts   *parts
 	ln      net.Listener
 	metrics *metrics
-	inbox   *inbox.Listener
+	// openRead is Options.OpenRead.
+	openRead bool
+	inbox    *inbox.Listener
 
 	soft, hard         context.Context
 	softStop, hardStop context.CancelFunc
@@ -108,7 +113,7 @@ func Start(ctx context.Context, o Options) (a *App, err error) {
 	if err := o.Config.Unbuilt(); err != nil {
 		return nil, takedown.Permanent(err)
 	}
-	a = &App{cfg: o.Config, log: o.Logger, roles: roles, failed: make(chan error, 1)}
+	a = &App{openRead: o.OpenRead, cfg: o.Config, log: o.Logger, roles: roles, failed: make(chan error, 1)}
 	if o.Clock != nil {
 		a.clock = *o.Clock
 	} else {
@@ -254,7 +259,7 @@ func (a *App) launch(ctx context.Context) error {
 	engine := pipeline.NewEngine(pipeline.Config{
 		Store: a.db.Store, Logger: a.log, Now: a.clock.Now, Batch: a.cfg.Pipeline.Batch,
 		SweepAfter: a.clock.Real(a.cfg.Pipeline.SweepAfter), Observe: a.metrics.batch,
-		Retry: a.clock.Real(time.Minute), RetryMax: a.clock.Real(time.Hour),
+		Retry: a.clock.Real(5 * time.Second), RetryMax: a.clock.Real(time.Hour),
 	})
 	for _, stage := range a.parts.stages {
 		if !a.has(string(stage.Name())) {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,26 @@ func NewIntake(store *postgres.Store, clock Clock, cfg config.Config, log *slog.
 
 // NewActions returns what people do with cases.
 func NewActions(store *postgres.Store, clock Clock, cfg config.Config) *pipeline.Actions {
-	return &pipeline.Actions{Store: store, Now: clock.Now, SweepAfter: clock.Real(cfg.Pipeline.SweepAfter)}
+	a := &pipeline.Actions{Store: store, Now: clock.Now, SweepAfter: clock.Real(cfg.Pipeline.SweepAfter)}
+	if cfg.Policy.Review.DistinctApprover {
+		a.Submissions = store
+	}
+	return a
+}
+
+// review says what a person must look at before it is sealed.
+func review(cfg config.Config) func(takedown.Draft, takedown.Contact) string {
+	r := cfg.Policy.Review
+	return func(d takedown.Draft, to takedown.Contact) string {
+		regime, _, _ := strings.Cut(d.Grade, "/")
+		switch {
+		case slices.Contains(r.Grades, regime):
+			return fmt.Sprintf("a person must approve notices of grade %s (policy.review.grades)", regime)
+		case to.Confidence < r.MinConfidence:
+			return fmt.Sprintf("a person must approve %s: confidence %.2f is below %.2f (policy.review.min_confidence)", to.Address, to.Confidence, r.MinConfidence)
+		}
+		return ""
+	}
 }
 
 // NewLibrary loads the packs and wording, with the operator's own.
@@ -98,7 +118,7 @@ func newGuard(cfg config.Config, dial netguard.DialFunc, lookup netguard.LookupF
 // newPolicy returns the one place that may refuse.
 func newPolicy(cfg config.Config, clock Clock) (*policy.Policy, error) {
 	pc := policy.Config{
-		Reserved: netguard.IsReserved, OwnPrefixes: cfg.Policy.OwnPrefixes, OwnDomains: cfg.Policy.OwnDomains, ExemptPrefixes: cfg.Netguard.Allow,
+		Reserved: netguard.IsReserved, OwnPrefixes: cfg.Policy.OwnPrefixes, OwnDomains: cfg.Policy.OwnDomains, ExemptPrefixes: reportable(cfg.Netguard.Allow),
 		MaxAge: cfg.Policy.MaxAge, ReviewClasses: cfg.Policy.Review.Classes, ReviewConfidence: cfg.Policy.Review.MinConfidence, Now: clock.Now,
 		// Our own look at the target supports every class that shows itself;
 		// an attack that is over does not.
@@ -121,6 +141,12 @@ func newPolicy(cfg config.Config, clock Clock) (*policy.Policy, error) {
 		return nil, takedown.Permanent(err)
 	}
 	return p, nil
+}
+
+// reportable leaves out loopback networks: a laboratory has its servers there,
+// but nobody holds them who could be told.
+func reportable(allowed []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(allowed), func(p netip.Prefix) bool { return p.Addr().IsLoopback() })
 }
 
 // screener shows policy as the pipeline knows it.

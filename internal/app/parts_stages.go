@@ -72,6 +72,7 @@ func (a *App) newParts(ctx context.Context, o Options) (*parts, error) {
 		&pipeline.Plan{Ladder: steps, LookFirst: cfg.Track.LookFirst, FirstCheck: cfg.Track.First},
 		&pipeline.Compose{
 			Store: store, Renderer: library, Sealer: sealing{sealer}, Sender: sender(cfg), PublicURL: publicURL, ManualAfter: cfg.Ladder.ManualAfter, Salt: salt,
+			Review: review(cfg),
 		},
 		&pipeline.Deliver{
 			Store: store, Notifier: notifier, Ladder: steps, Now: clock.Now, Connections: cfg.SMTP.Connections, Lease: clock.Real(cfg.Deliver.Lease),
@@ -91,13 +92,17 @@ func NewSealing(s *email.Sealer) pipeline.Sealer { return sealing{s} }
 type sealing struct{ sealer *email.Sealer }
 
 func (s sealing) Seal(req takedown.NoticeRequest, c *takedown.Case, l *takedown.Leg, seq int, d takedown.Draft) (takedown.Notice, error) {
-	report, err := xarf.Build(req, s.sealer.Tokens().Domain())
-	if err != nil {
-		return takedown.Notice{}, fmt.Errorf("report: %w", err)
+	var attachments []takedown.Attachment
+	if req.ReportID != "" {
+		report, err := xarf.Build(req, s.sealer.Tokens().Domain())
+		if err != nil {
+			return takedown.Notice{}, fmt.Errorf("report: %w", err)
+		}
+		attachments = append(attachments, report)
 	}
 	in := email.SealInput{
 		CaseID: c.ID, LegID: l.ID, Seq: seq, Kind: l.Kind, Draft: d, Recipient: req.Recipient, Reference: req.Reference,
-		Attachments: []takedown.Attachment{report}, Ticket: l.Ticket, At: req.Now,
+		Attachments: attachments, Ticket: l.Ticket, At: req.Now,
 	}
 	for earlier := 1; earlier < seq; earlier++ { // one thread for what one desk is told
 		id := s.sealer.Tokens().MessageID(c.ID, l.ID, earlier)

@@ -53,6 +53,7 @@ func (l *logBuffer) String() string {
 // TestStartWaits: a server that is away is waited for, with a message, and given
 // up in the end as temporarily unavailable.
 func TestStartWaits(t *testing.T) {
+	postgrestest.URL(t) // starts the server that the tests share
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	for _, tc := range []struct {
 		name, key, scheme, says string
@@ -95,6 +96,7 @@ func TestStartWaits(t *testing.T) {
 // TestStartRefuses: what waiting cannot mend ends the start at once, and what
 // was opened before is closed.
 func TestStartRefuses(t *testing.T) {
+	postgrestest.URL(t)
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -192,4 +194,3 @@ func TestStop(t *testing.T) {
 	stop(t, a)
 	goleak.VerifyNone(t, before)
 }
-

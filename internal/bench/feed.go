@@ -17,6 +17,7 @@ const (
 	hosts       = 50
 	submitBatch = 500
 	source      = "bench"
+	batchTime   = 30 * time.Second
 )
 
 // newWorld returns a world of hosts whose provider takes reports by mail, and
@@ -80,6 +81,13 @@ func offers(names []string, from, to int) []pipeline.Offer {
 
 // submit hands a batch in; each of it must open a case.
 func submit(ctx context.Context, in *pipeline.Intake, batch []pipeline.Offer) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// A batch under way ends by itself in less time than the driver takes to
+	// break it off.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTime)
+	defer cancel()
 	receipts, err := in.Submit(ctx, batch)
 	if err != nil {
 		return err

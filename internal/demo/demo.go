@@ -82,7 +82,7 @@ func Run(ctx context.Context, o Options) error {
 		return errors.Join(err, net.Close())
 	}
 	serviceClock := app.ClockOf(clock.Now, o.Speed)
-	a, err := app.Start(ctx, app.Options{Config: cfg, Logger: o.Logger, Clock: &serviceClock, Dial: net.Dial})
+	a, err := app.Start(ctx, app.Options{Config: cfg, Logger: o.Logger, Clock: &serviceClock, Dial: net.Dial, OpenRead: true})
 	if err != nil {
 		return errors.Join(err, net.Close())
 	}

@@ -308,22 +308,23 @@ func (w *writer) addLeg(t *table, l *takedown.Leg) {
 	add(t, &i, orNull(l.AnsweredAt))
 	add(t, &i, takedown.CleanText(l.Answer))
 	add(t, &i, takedown.CleanText(l.Ticket))
+	add(t, &i, takedown.CleanText(l.ApprovedBy))
 }
 
 var legTypes = []string{
 	"bigint", "bigint", "bigint", "bigint", "text", "text", "int", "text", "int", "bigint", "int", "int",
-	"timestamptz", "timestamptz", "timestamptz", "timestamptz", "text", "text",
+	"timestamptz", "timestamptz", "timestamptz", "timestamptz", "text", "text", "text",
 }
 
 const insertLegs = `INSERT INTO legs (id, case_id, party_id, resolution_id, state, reason, contact, kind, seq, notice_id, attempts, reminders,
-		due_at, opened_at, notified_at, answered_at, answer, ticket)
-	SELECT a, b, c, d, e, f, g, h, i, NULLIF(j, 0), k, l, m, n, o, p, q, r FROM %s AS t(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r)`
+		due_at, opened_at, notified_at, answered_at, answer, ticket, approved_by)
+	SELECT a, b, c, d, e, f, g, h, i, NULLIF(j, 0), k, l, m, n, o, p, q, r, s FROM %s AS t(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s)`
 
 const updateLegs = `UPDATE legs SET resolution_id = u.resolution_id, state = u.state, reason = u.reason, contact = u.contact, kind = u.kind,
 		seq = u.seq, notice_id = NULLIF(u.notice_id, 0), attempts = u.attempts, reminders = u.reminders, due_at = u.due_at, opened_at = u.opened_at,
-		notified_at = u.notified_at, answered_at = u.answered_at, answer = u.answer, ticket = u.ticket
+		notified_at = u.notified_at, answered_at = u.answered_at, answer = u.answer, ticket = u.ticket, approved_by = u.approved_by
 	FROM %s AS u(id, case_id, party_id, resolution_id, state, reason, contact, kind, seq, notice_id, attempts, reminders,
-		due_at, opened_at, notified_at, answered_at, answer, ticket)
+		due_at, opened_at, notified_at, answered_at, answer, ticket, approved_by)
 	WHERE legs.id = u.id`
 
 func (w *writer) addNotice(n *takedown.Notice) {

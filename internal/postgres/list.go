@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -65,7 +66,8 @@ func (s *Store) List(ctx context.Context, now time.Time, f Filter) ([]Row, error
 
 // Find returns the cases of an indicator or a reference number.
 func (s *Store) Find(ctx context.Context, value string) ([]int64, error) {
-	return query(ctx, s, `SELECT id FROM cases WHERE value = $1 OR host = $1 ORDER BY id DESC LIMIT 100`, pgx.RowTo[int64], takedown.CleanText(value))
+	digest := sha256.Sum256([]byte(value))
+	return query(ctx, s, `SELECT id FROM cases WHERE digest = $1 OR host = $2 ORDER BY id DESC LIMIT 100`, pgx.RowTo[int64], digest[:], takedown.CleanText(value))
 }
 
 // Overview is the state of everything at a glance.

@@ -89,7 +89,7 @@ func loadLegs(ctx context.Context, r reader, cases []*takedown.Case) error {
 	rows, err := r.Query(ctx, `SELECT l.id, l.case_id, l.party_id, p.role, p.key, l.resolution_id,
 			CASE WHEN l.resolution_id IS DISTINCT FROM c.resolution_id THEN r.parties END,
 			l.state, l.reason, l.contact, l.kind, l.seq, COALESCE(l.notice_id, 0), l.attempts, l.reminders,
-			l.due_at, l.opened_at, l.notified_at, l.answered_at, l.answer, l.ticket
+			l.due_at, l.opened_at, l.notified_at, l.answered_at, l.answer, l.ticket, l.approved_by
 		FROM legs l JOIN cases c ON c.id = l.case_id JOIN parties p ON p.id = l.party_id
 			LEFT JOIN resolutions r ON r.id = l.resolution_id AND r.id IS DISTINCT FROM c.resolution_id
 		WHERE l.case_id = ANY($1) ORDER BY l.id`, ids)
@@ -107,7 +107,7 @@ func loadLegs(ctx context.Context, r reader, cases []*takedown.Case) error {
 			dueAt, notified, answered *time.Time
 		)
 		if err := rows.Scan(&l.ID, &l.CaseID, &partyID, &role, &key, &l.ResolutionID, &older, &l.State, &l.Reason, &l.Contact, &l.Kind,
-			&l.Seq, &l.NoticeID, &l.Attempts, &l.Reminders, &dueAt, &l.OpenedAt, &notified, &answered, &l.Answer, &l.Ticket); err != nil {
+			&l.Seq, &l.NoticeID, &l.Attempts, &l.Reminders, &dueAt, &l.OpenedAt, &notified, &answered, &l.Answer, &l.Ticket, &l.ApprovedBy); err != nil {
 			return err
 		}
 		l.DueAt, l.NotifiedAt, l.AnsweredAt, l.OpenedAt = orZero(dueAt), orZero(notified), orZero(answered), l.OpenedAt.UTC()

@@ -25,12 +25,15 @@ type OutboxEvent struct {
 // commit after a higher one was relayed. The cursor is therefore the pair of
 // transaction and number, and only transactions older than every running one
 // are read, so nothing can still appear before the cursor. A crash between
-// publish and the new cursor publishes again; messages only say "look".
+// publish and the new cursor publishes again; messages only say "look". In a
+// database restored into another cluster the numbers of transactions start
+// anew: a cursor from the future begins again.
 func (s *Store) Relay(ctx context.Context, limit int, publish func(context.Context, []OutboxEvent) error) (n int, err error) {
 	err = s.inTx(ctx, "relay events", func(tx pgx.Tx) error {
 		var txid string
 		var id int64
-		err := tx.QueryRow(ctx, `SELECT txid::text, id FROM relay_cursor WHERE name = 'events' FOR UPDATE SKIP LOCKED`).Scan(&txid, &id)
+		err := tx.QueryRow(ctx, `SELECT CASE WHEN txid < pg_snapshot_xmax(pg_current_snapshot()) THEN txid ELSE '0' END::text, id
+			FROM relay_cursor WHERE name = 'events' FOR UPDATE SKIP LOCKED`).Scan(&txid, &id)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // another process relays
 		}

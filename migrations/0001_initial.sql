@@ -15,6 +15,7 @@ CREATE TABLE cases (
     submissions   integer NOT NULL DEFAULT 1 CHECK (submissions > 0),
     first_seen_at timestamptz NOT NULL,
     submitted_at  timestamptz NOT NULL,
+    screened_at   timestamptz,
     notified_at   timestamptz,
     answered_at   timestamptz,
     gone_seen_at  timestamptz,
@@ -56,6 +57,7 @@ COMMENT ON COLUMN cases.reason IS 'Why it is in this state, for people.';
 COMMENT ON COLUMN cases.submissions IS 'Reports attached.';
 COMMENT ON COLUMN cases.first_seen_at IS 'Earliest time at which a source saw the behaviour.';
 COMMENT ON COLUMN cases.submitted_at IS 'Clock: acceptance of the first submission.';
+COMMENT ON COLUMN cases.screened_at IS 'When policy ruled; null until then.';
 COMMENT ON COLUMN cases.notified_at IS 'Clock: first notice accepted by a next hop.';
 COMMENT ON COLUMN cases.answered_at IS 'Clock: first authentic human answer.';
 COMMENT ON COLUMN cases.gone_seen_at IS 'Clock: first round of the run of checks that confirmed it gone.';

@@ -88,7 +88,10 @@ func (a *Actions) Approve(ctx context.Context, id int64, actor, reason string) (
 		}
 		if c.State == takedown.CaseHeld {
 			to := takedown.CaseScreened
-			if len(c.Legs) > 0 {
+			switch {
+			case c.ScreenedAt.IsZero(): // it was held before policy could rule
+				to = takedown.CaseSubmitted
+			case len(c.Legs) > 0:
 				to = takedown.CaseActive
 			}
 			if err := c.Move(to, reason); err != nil {
@@ -107,11 +110,6 @@ func (a *Actions) Approve(ctx context.Context, id int64, actor, reason string) (
 // Hold stops a case until a person approves it.
 func (a *Actions) Hold(ctx context.Context, id int64, actor, reason string) (*takedown.Case, error) {
 	return a.change(ctx, id, func(ch *takedown.Change, now time.Time) error {
-		if ch.Case.State == takedown.CaseSubmitted {
-			// Approval lets a held case go on behind the policy gate, so it must
-			// have been there.
-			return takedown.Temporary(fmt.Errorf("case %s is not screened yet; try again in a moment", ch.Case.Reference()))
-		}
 		if err := denied(ch.Case.Move(takedown.CaseHeld, reason)); err != nil {
 			return err
 		}

@@ -59,6 +59,7 @@ func (s *Screen) Run(ctx context.Context, now time.Time, batch []*Work) {
 
 func (s *Screen) screen(c *takedown.Case, subs []takedown.Submission, now time.Time) error {
 	r := s.Policy.Screen(c, subs, now)
+	c.ScreenedAt = now
 	why := strings.Join(r.Reasons, "; ")
 	data := map[string]any{"reasons": r.Reasons, "codes": r.Codes}
 	switch r.Outcome {

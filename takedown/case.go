@@ -43,6 +43,7 @@ type Case struct {
 
 	// The clocks of DESIGN "Figures"; zero until they happen.
 	SubmittedAt time.Time
+	ScreenedAt  time.Time // policy has ruled
 	NotifiedAt  time.Time // first notice accepted
 	AnsweredAt  time.Time // first authentic human answer
 	GoneSeenAt  time.Time // first round of the run that confirmed it gone

@@ -33,7 +33,7 @@ type caseEdge struct {
 // caseTable is ordered as people read the flow.
 var caseTable = []caseEdge{
 	{CaseSubmitted, []CaseState{CaseScreened, CaseHeld, CaseRefused, CaseWithdrawn, CaseNotMalicious}},
-	{CaseHeld, []CaseState{CaseScreened, CaseActive, CaseRefused, CaseWithdrawn, CaseNotMalicious}},
+	{CaseHeld, []CaseState{CaseSubmitted, CaseScreened, CaseActive, CaseRefused, CaseWithdrawn, CaseNotMalicious}},
 	{CaseScreened, []CaseState{CaseResolved, CaseHeld, CaseWithdrawn, CaseNotMalicious}},
 	{CaseResolved, []CaseState{CaseActive, CaseHeld, CaseWithdrawn, CaseNotMalicious}},
 	{CaseActive, []CaseState{CaseRemoved, CaseHeld, CaseExpired, CaseScreened, CaseWithdrawn, CaseNotMalicious}},

@@ -21,7 +21,7 @@ func TestSplit(t *testing.T) {
 	clock := newWarp(world.Epoch, slow)
 	n := startWorld(t, world, clock)
 	more := map[string]string{
-		"nats.url": bustest.Server(t), "track.first": "1h", "track.confirm_interval": "30m", "track.confirm_rounds": "2", "deliver.retry.first": "10m",
+		"nats.url": bustest.Server(t), "track.first": "1h", "track.confirm_interval": "30m", "track.confirm_rounds": "2", "deliver.retry.first": "1m",
 	}
 	database := postgrestest.URL(t)
 	front := start(t, configure(t, n, database, more), n, clock, fast, "intake", "screen", "resolve", "plan", "relay")
@@ -30,14 +30,11 @@ func TestSplit(t *testing.T) {
 		t.Errorf("front serves %q and hears at %q, back serves %q", front.URL(), front.InboxAddr(), back.URL())
 	}
 	s := front.Database().Store
-	began := time.Now()
-	mark := func(x string) { t.Logf("%s %v", x, time.Since(began)) }
 	acts := []string{"http://sim-phish-0001-amber.com/signin/", "sim-phish-0002-birch.nl", "sim-phish-0009-iris.com", "sim-phish-0007-glade.github.io"}
 	for i, ind := range acts {
 		publish(t, front, "one", report(t, ind, "phishing", world.Epoch.Add(-time.Hour), fmt.Sprint(i)))
 		publish(t, back, "two", report(t, ind, "phishing", world.Epoch.Add(-time.Hour), fmt.Sprint(i)))
 	}
-	mark("x")
 	eventually(t, 20*time.Second, func() string {
 		if o := overview(t, s); o.Told < len(acts) || o.Submissions < 2*len(acts) {
 			return fmt.Sprintf("first notices: %d submissions, cases %v, legs %v", o.Submissions, o.Cases, o.Legs)
@@ -45,7 +42,6 @@ func TestSplit(t *testing.T) {
 		return ""
 	})
 	clock.Speed(fast)
-	mark("x")
 	eventually(t, 20*time.Second, func() string {
 		if o := overview(t, s); o.Cases[string(takedown.CaseRemoved)] != len(acts) || o.Replies[string(takedown.ReplyAuto)] < 3 {
 			return fmt.Sprintf("cases %v, legs %v, replies %v", o.Cases, o.Legs, o.Replies)
@@ -54,8 +50,6 @@ func TestSplit(t *testing.T) {
 	})
 	saidOnce(t, s, n.Mails(20_000))
 	audited(t, s)
-	mark("s")
 	stop(t, front)
-	mark("t")
 	stop(t, back)
 }

@@ -175,7 +175,7 @@ func TestStop(t *testing.T) {
 		t.Errorf("the stop took %v", took)
 	}
 	goleak.VerifyNone(t, before)
-	t.Logf("stopped after %d mails", n.Stats().Mails)
+	t.Logf("stopped in %v after %d mails", time.Since(began), n.Stats().Mails)
 
 	a = start(t, cfg, n, clock, 1)
 	s := a.Database().Store

@@ -87,7 +87,7 @@ func (r *rig) compose(ctx context.Context) (*Compose, error) {
 	c := &Compose{Cores: runtime.GOMAXPROCS(0)}
 	var size atomic.Int64
 	err = profiled(r.o.Profile, func() error {
-		watch := newWatch(0)
+		watch := newWatch(noDatabase)
 		each, err := r.parallel(ctx, "compose", r.o.N, c.Cores, func(_ context.Context, i int) error {
 			n, err := w.write(i)
 			size.Add(int64(len(n.Sealed)))

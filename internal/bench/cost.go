@@ -25,6 +25,8 @@ type Rate struct {
 	// that of the database, absent where it was not measured.
 	CPU           float64  `json:"cpu_s_per_1000"`
 	PostgreSQLCPU *float64 `json:"postgresql_cpu_s_per_1000,omitempty"`
+
+	stored bool // PostgreSQL was in use
 }
 
 // A watch measures one run.
@@ -34,7 +36,11 @@ type watch struct {
 	postmaster    int
 }
 
-// newWatch starts. The postmaster is that of the database in use, or 0.
+// noDatabase stands for the postmaster where PostgreSQL takes no part; 0 is one
+// that cannot be seen.
+const noDatabase = -1
+
+// newWatch starts.
 func newWatch(postmaster int) watch {
 	w := watch{postmaster: postmaster, cpu: ownCPU()}
 	w.postgres, _ = familyCPU(postmaster)
@@ -49,7 +55,7 @@ func (w watch) stop(n int, of string, each []time.Duration) Rate {
 
 func (w watch) stopAt(end time.Time, n int, of string, each []time.Duration) Rate {
 	took := end.Sub(w.begun).Seconds()
-	r := Rate{N: n, Seconds: took, PerSecond: float64(n) / took, Of: of, P50: percentile(each, 50), P99: percentile(each, 99)}
+	r := Rate{N: n, Seconds: took, PerSecond: float64(n) / took, Of: of, P50: percentile(each, 50), P99: percentile(each, 99), stored: w.postmaster != noDatabase}
 	r.CPU = (ownCPU() - w.cpu).Seconds() * 1000 / float64(n)
 	if after, ok := familyCPU(w.postmaster); ok {
 		cpu := (after - w.postgres).Seconds() * 1000 / float64(n)

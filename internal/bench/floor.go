@@ -104,7 +104,7 @@ func (r *rig) floorJetStream(ctx context.Context) (rate Rate, err error) {
 		}
 	}
 	var each []time.Duration
-	w := newWatch(0)
+	w := newWatch(noDatabase)
 	for done := 0; done < r.o.N; {
 		n := min(floorBatch, r.o.N-done)
 		begun := time.Now()
@@ -202,7 +202,7 @@ func (r *rig) floorSMTP(ctx context.Context, notice takedown.Notice) (rate Rate,
 			clients <- c
 		}
 		mail := newBareMail(notice)
-		w := newWatch(0)
+		w := newWatch(noDatabase)
 		each, err := r.parallel(ctx, "bare SMTP", r.o.N, r.o.Connections, func(ctx context.Context, _ int) error {
 			c := <-clients
 			defer func() { clients <- c }()

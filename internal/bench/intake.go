@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -93,7 +92,7 @@ func (in *Intake) publish(ctx context.Context, r *rig, a *app.App, conn *pgx.Con
 		return err
 	}
 	in.Published = w.stop(n, "publish", each)
-	stall := newStall()
+	stall := newStall(lookOften)
 	for {
 		var now int
 		if err := conn.QueryRow(ctx, count).Scan(&now); err != nil {
@@ -107,8 +106,7 @@ func (in *Intake) publish(ctx context.Context, r *rig, a *app.App, conn *pgx.Con
 			return err
 		}
 	}
-	var latency []time.Duration
-	in.Stored = w.stop(n, "", latency)
+	in.Stored = w.stop(n, "", nil)
 	return nil
 }
 

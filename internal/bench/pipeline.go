@@ -121,7 +121,7 @@ func (r *run) measure(ctx context.Context, postmaster int) (Rate, error) {
 
 // await waits until the notices of n cases are accepted.
 func (r *run) await(ctx context.Context, label string, n int) error {
-	for stall := newStall(); ; {
+	for stall := newStall(lookSeldom); ; {
 		var done int
 		if err := r.conn.QueryRow(ctx, `SELECT count(*) FROM cases WHERE id > $1 AND notified_at IS NOT NULL`, r.after).Scan(&done); err != nil {
 			return fmt.Errorf("count notices: %w", err)

@@ -73,9 +73,12 @@ func rates(b *strings.Builder, rows ...row) {
 		if r.rate.Of != "" {
 			p50, p99 = fmt.Sprintf("%.2f ms", r.rate.P50), fmt.Sprintf("%.2f ms", r.rate.P99)
 		}
-		postgres := "not measured"
-		if r.rate.PostgreSQLCPU != nil {
+		postgres := "-"
+		switch {
+		case r.rate.PostgreSQLCPU != nil:
 			postgres = fmt.Sprintf("%.3f", *r.rate.PostgreSQLCPU)
+		case r.rate.stored:
+			postgres = "not measured"
 		}
 		fmt.Fprintf(t, "  %s\t%.0f/s\t%.2f s\t%s\t%s\t%.3f\t%s\t%s\n",
 			r.name, r.rate.PerSecond, r.rate.Seconds, p50, p99, r.rate.CPU, postgres, r.rate.Of)

@@ -33,7 +33,7 @@ func (r *rig) smtp(ctx context.Context) (*SMTP, error) {
 		}
 		defer client.Close() //nolint:errcheck // only says goodbye
 		return profiled(r.o.Profile, func() error {
-			w := newWatch(0)
+			w := newWatch(noDatabase)
 			each, err := r.parallel(ctx, "smtp", r.o.N, r.o.Connections, func(ctx context.Context, _ int) error {
 				if d := client.Send(ctx, notice); d.Outcome != takedown.OutcomeAccepted {
 					return takedown.Temporary(fmt.Errorf("the sink did not accept a mail: %s: %s", d.Outcome, d.Reply))

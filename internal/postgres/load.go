@@ -12,23 +12,24 @@ import (
 )
 
 const caseColumns = `c.id, c.kind, c.value, c.host, c.registrable, c.platform, c.class, c.state, c.reason, c.submissions,
-	c.first_seen_at, c.submitted_at, c.notified_at, c.answered_at, c.gone_seen_at, c.gone_at, c.closed_at, c.watch_until,
+	c.first_seen_at, c.submitted_at, c.screened_at, c.notified_at, c.answered_at, c.gone_seen_at, c.gone_at, c.closed_at, c.watch_until,
 	c.relapses, c.retry_at, c.attempts, COALESCE(c.resolution_id, 0), COALESCE(r.parties, '[]'), COALESCE(r.absent, false),
 	c.track, c.event_seq, c.event_hash`
 
 func scanCase(row pgx.CollectableRow) (*takedown.Case, error) {
 	var (
-		c                                                               takedown.Case
-		notified, answered, goneSeen, gone, closed, watchUntil, retryAt *time.Time
-		parties, track, hash                                            []byte
+		c                                                                         takedown.Case
+		screened, notified, answered, goneSeen, gone, closed, watchUntil, retryAt *time.Time
+		parties, track, hash                                                      []byte
 	)
 	err := row.Scan(&c.ID, &c.Indicator.Kind, &c.Indicator.Value, &c.Indicator.Host, &c.Indicator.Registrable, &c.Indicator.Platform,
-		&c.Class, &c.State, &c.Reason, &c.Submissions, &c.FirstSeenAt, &c.SubmittedAt, &notified, &answered, &goneSeen, &gone,
+		&c.Class, &c.State, &c.Reason, &c.Submissions, &c.FirstSeenAt, &c.SubmittedAt, &screened, &notified, &answered, &goneSeen, &gone,
 		&closed, &watchUntil, &c.Relapses, &retryAt, &c.Attempts, &c.ResolutionID, &parties, &c.Absent, &track, &c.EventSeq, &hash)
 	if err != nil {
 		return nil, err
 	}
 	c.FirstSeenAt, c.SubmittedAt = c.FirstSeenAt.UTC(), c.SubmittedAt.UTC()
+	c.ScreenedAt = orZero(screened)
 	c.NotifiedAt, c.AnsweredAt, c.GoneSeenAt, c.GoneAt = orZero(notified), orZero(answered), orZero(goneSeen), orZero(gone)
 	c.ClosedAt, c.WatchUntil, c.RetryAt = orZero(closed), orZero(watchUntil), orZero(retryAt)
 	copy(c.EventHash[:], hash)

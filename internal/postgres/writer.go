@@ -162,6 +162,7 @@ func (w *writer) updateCase(c *takedown.Case) {
 	add(t, &i, c.Reason)
 	add(t, &i, int32(c.Submissions))
 	add(t, &i, c.FirstSeenAt)
+	add(t, &i, orNull(c.ScreenedAt))
 	add(t, &i, orNull(c.NotifiedAt))
 	add(t, &i, orNull(c.AnsweredAt))
 	add(t, &i, orNull(c.GoneSeenAt))
@@ -187,11 +188,11 @@ func (w *writer) updateCase(c *takedown.Case) {
 const lockCases = `SELECT id FROM cases WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`
 
 const updateCases = `UPDATE cases c SET state = u.state, reason = u.reason, submissions = u.submissions, first_seen_at = u.first_seen_at,
-		notified_at = u.notified_at, answered_at = u.answered_at, gone_seen_at = u.gone_seen_at, gone_at = u.gone_at,
+		screened_at = u.screened_at, notified_at = u.notified_at, answered_at = u.answered_at, gone_seen_at = u.gone_seen_at, gone_at = u.gone_at,
 		closed_at = u.closed_at, watch_until = u.watch_until, relapses = u.relapses, retry_at = u.retry_at, attempts = u.new_attempts,
 		resolution_id = NULLIF(u.resolution_id, 0), track = u.track::jsonb, event_seq = u.event_seq, event_hash = u.event_hash,
 		due_stage = u.due_stage, due_at = u.due_at
-	FROM %s AS u(id, seq, state, reason, submissions, first_seen_at, notified_at, answered_at, gone_seen_at, gone_at, closed_at,
+	FROM %s AS u(id, seq, state, reason, submissions, first_seen_at, screened_at, notified_at, answered_at, gone_seen_at, gone_at, closed_at,
 		watch_until, relapses, retry_at, new_attempts, resolution_id, track, event_seq, event_hash, due_stage, due_at,
 		attempts, checks)
 	WHERE c.id = u.id AND ` + sameVersion
@@ -254,7 +255,7 @@ func (w *writer) flush(ctx context.Context, tx pgx.Tx) error {
 	if w.updated.rows() {
 		b.Queue(lockCases, w.updated.columns[0].values())
 	}
-	exact(&w.updated, w.expectUpdated, updateCases, "bigint", "bigint", "text", "text", "int", "timestamptz", "timestamptz", "timestamptz",
+	exact(&w.updated, w.expectUpdated, updateCases, "bigint", "bigint", "text", "text", "int", "timestamptz", "timestamptz", "timestamptz", "timestamptz",
 		"timestamptz", "timestamptz", "timestamptz", "timestamptz", "int", "timestamptz", "int", "bigint", "text", "bigint", "bytea",
 		"text", "timestamptz", "bigint", "bigint")
 	if w.submissions.rows() {

@@ -35,21 +35,27 @@ func (s *Plan) Run(_ context.Context, now time.Time, batch []*Work) {
 
 // open makes the legs of a resolved case and starts the watch.
 func (s *Plan) open(c *takedown.Case, now time.Time) error {
-	told := make(map[string]bool, len(c.Legs))
+	known := make(map[string]*takedown.Leg, len(c.Legs))
 	for _, l := range c.Legs {
-		told[partyID(l.Party)] = true
+		known[partyID(l.Party)] = l
 	}
 	for _, p := range c.Parties {
 		rung, ok := s.Ladder.rung(p.Role, c.Class)
-		if !ok || c.Absent || told[partyID(p)] {
+		if !ok || c.Absent {
 			continue
 		}
-		told[partyID(p)] = true // sources may name a party twice
+		if l := known[partyID(p)]; l != nil {
+			if err := reopen(c, l, rung, now); err != nil {
+				return err
+			}
+			continue
+		}
 		l := &takedown.Leg{
 			CaseID: c.ID, Party: p, State: takedown.LegPlanned, Kind: takedown.NoticeFirst,
 			DueAt: now.Add(rung.After), OpenedAt: now, ResolutionID: c.ResolutionID,
 		}
 		c.Legs = append(c.Legs, l)
+		known[partyID(p)] = l // sources may name a party twice
 		data := map[string]any{"role": p.Role, "party": takedown.CleanText(p.Name), "key": p.Key, "due_at": l.DueAt.UTC().Format(time.RFC3339)}
 		if len(p.Contacts) == 0 {
 			if err := l.Move(takedown.LegUnreachable, "no contact is known: "+p.Why, time.Time{}); err != nil {
@@ -87,6 +93,26 @@ func (s *Plan) open(c *takedown.Case, now time.Time) error {
 		c.Track.NextAt = now.Add(s.FirstCheck)
 	}
 	c.Record(now, takedown.EventPlanned, "plan", map[string]any{"legs": len(c.Legs), "reason": c.Reason})
+	return nil
+}
+
+// reopen begins a leg anew whose target was gone and came back. Legs of parties
+// that no longer hold it stay closed.
+func reopen(c *takedown.Case, l *takedown.Leg, rung Rung, now time.Time) error {
+	if l.State != takedown.LegClosed {
+		return nil
+	}
+	due := now
+	if l.Seq == 0 { // it was gone before this party's turn came
+		due = now.Add(rung.After)
+	} else {
+		l.Kind = takedown.NoticeRelapse
+	}
+	if err := l.Move(takedown.LegPlanned, "it came back", due); err != nil {
+		return err
+	}
+	l.OpenedAt, l.Reminders = now, 0
+	c.Record(now, takedown.EventLegPlanned, "plan", legData(l))
 	return nil
 }
 

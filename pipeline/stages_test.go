@@ -251,6 +251,13 @@ func TestRelapseTellsThoseWhoWereNeverTold(t *testing.T) {
 	}
 	back := late.Add(48 * time.Hour)
 	c = judge(m, c, s, takedown.VerdictUp, back)
+	if c.State != takedown.CaseScreened || c.Legs[0].State != takedown.LegClosed {
+		t.Fatalf("before it is known who holds it now: %s, %+v", c.State, c.Legs[0])
+	}
+	c.State, c.Parties = takedown.CaseResolved, []takedown.Party{c.Legs[0].Party, c.Legs[1].Party}
+	if err := (&Plan{Ladder: s.Ladder}).open(c, back); err != nil {
+		t.Fatal(err)
+	}
 	if c.State != takedown.CaseActive || c.Legs[0].State != takedown.LegPlanned || c.Legs[0].Kind != takedown.NoticeFirst ||
 		c.Legs[1].State != takedown.LegPlanned || c.Legs[1].Kind != takedown.NoticeRelapse {
 		t.Fatalf("after the relapse: %s, %+v, %+v", c.State, c.Legs[0], c.Legs[1])
@@ -258,6 +265,23 @@ func TestRelapseTellsThoseWhoWereNeverTold(t *testing.T) {
 	c = judge(m, c, s, takedown.VerdictUp, back.Add(time.Hour))
 	if c.State != takedown.CaseActive {
 		t.Errorf("after the next look the case is %s: %s", c.State, c.Reason)
+	}
+}
+
+// It comes back on another network: its old host is left in peace.
+func TestRelapseElsewhereTellsTheNewParty(t *testing.T) {
+	s, m := tracking(), newMemory()
+	c := active(m, takedown.CaseActive, &takedown.Leg{State: takedown.LegNotified, DueAt: epoch.Add(time.Hour)})
+	c = judge(m, judge(m, c, s, takedown.VerdictGone, epoch), s, takedown.VerdictGone, epoch.Add(time.Hour))
+	c = judge(m, c, s, takedown.VerdictUp, epoch.Add(24*time.Hour))
+	moved := c.Legs[0].Party
+	moved.Key = "asn:64497"
+	c.State, c.Parties = takedown.CaseResolved, []takedown.Party{moved}
+	if err := (&Plan{Ladder: s.Ladder}).open(c, epoch.Add(24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Legs) != 2 || c.Legs[0].State != takedown.LegClosed || c.Legs[1].State != takedown.LegPlanned || c.Legs[1].Party.Key != moved.Key {
+		t.Errorf("legs %v", states(c))
 	}
 }
 

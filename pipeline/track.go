@@ -162,35 +162,15 @@ func (s *Track) remove(c *takedown.Case, now time.Time) error {
 func (s *Track) watch(c *takedown.Case, now time.Time) error {
 	t := &c.Track
 	if t.Verdict == takedown.VerdictUp {
-		to := takedown.CaseActive
-		if len(c.Legs) == 0 {
-			to = takedown.CaseScreened // nobody was found who could act; now there may be
-		}
-		if err := c.Move(to, "it came back"); err != nil {
+		// It may have moved to another network: find out who holds it now, before
+		// anybody is told.
+		if err := c.Move(takedown.CaseScreened, "it came back"); err != nil {
 			return err
 		}
 		c.Relapses++
 		c.GoneSeenAt, c.GoneAt, c.ClosedAt, c.WatchUntil = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-		t.GoneRounds = 0
+		t.GoneRounds, t.NextAt = 0, time.Time{}
 		c.Record(now, takedown.EventRelapsed, "track", map[string]any{"detail": t.Detail, "relapse": c.Relapses})
-		for _, l := range c.Legs {
-			if l.State != takedown.LegClosed {
-				continue
-			}
-			due := now
-			if l.Seq == 0 { // it was gone before this party's turn came
-				rung, _ := s.Ladder.rung(l.Party.Role, c.Class)
-				due = now.Add(rung.After)
-			} else {
-				l.Kind = takedown.NoticeRelapse
-			}
-			if err := l.Move(takedown.LegPlanned, "it came back", due); err != nil {
-				return err
-			}
-			l.OpenedAt, l.Reminders = now, 0
-			c.Record(now, takedown.EventLegPlanned, "track", legData(l))
-		}
-		t.NextAt = s.Next(c, now)
 		return nil
 	}
 	if !now.Before(c.WatchUntil) {

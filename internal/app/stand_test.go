@@ -164,14 +164,42 @@ func start(t *testing.T, cfg config.Config, n *simnet.Net, clock *warp, fastest 
 	if addr := a.InboxAddr(); addr != "" {
 		n.SetReplyTo(addr)
 	}
+	t.Cleanup(func() {
+		if t.Failed() && running.CompareAndDelete(a, true) {
+			_ = a.Stop() // the test ended before it could
+		}
+	})
+	running.Store(a, true)
 	return a
 }
 
+// running are the services that a failed test must still end.
+var running sync.Map
+
 func stop(t *testing.T, a *app.App) {
 	t.Helper()
+	running.Delete(a)
 	if err := a.Stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// failures lists what stages could not do, for a test that waits in vain.
+func failures(t *testing.T, s *postgres.Store) string {
+	t.Helper()
+	var out strings.Builder
+	for _, c := range cases(t, s) {
+		events, err := s.Events(t.Context(), c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if e.Kind == takedown.EventStageFailed || e.Kind == takedown.EventDeadLetter {
+				fmt.Fprintf(&out, "\n%s %s: %s %s, now %s", c.Reference(), c.Indicator.Value, e.Kind, e.Data, c.State)
+			}
+		}
+	}
+	return out.String()
 }
 
 // eventually waits until check returns nothing, which it is asked again and

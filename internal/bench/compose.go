@@ -66,12 +66,21 @@ func (w *writer) write(i int) (takedown.Notice, error) {
 	return n, nil
 }
 
-func (r *rig) sampleNotice() (takedown.Notice, error) {
+// samples returns one notice for each country, and their average length.
+func (r *rig) samples() (notices []takedown.Notice, bytes int, err error) {
 	w, err := r.newWriter()
 	if err != nil {
-		return takedown.Notice{}, err
+		return nil, 0, err
 	}
-	return w.write(0)
+	for i := range hostCountries {
+		n, err := w.write(i)
+		if err != nil {
+			return nil, 0, err
+		}
+		notices = append(notices, n)
+		bytes += len(n.Sealed)
+	}
+	return notices, bytes / len(notices), nil
 }
 
 func (r *rig) compose(ctx context.Context) (*Compose, error) {

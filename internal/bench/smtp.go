@@ -13,11 +13,11 @@ import (
 type SMTP struct {
 	Rate
 	Connections int `json:"connections"`
-	MailBytes   int `json:"mail_bytes"`
+	MailBytes   int `json:"mail_bytes"` // on average
 }
 
 func (r *rig) smtp(ctx context.Context) (*SMTP, error) {
-	notice, err := r.sampleNotice()
+	notices, bytes, err := r.samples()
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (r *rig) smtp(ctx context.Context) (*SMTP, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &SMTP{Connections: r.o.Connections, MailBytes: len(notice.Sealed)}
+	s := &SMTP{Connections: r.o.Connections, MailBytes: bytes}
 	err = r.withNet(ctx, world, func(net *simnet.Net) error {
 		client, err := email.New(email.Config{Relay: net.SMTPAddr(), TLS: email.TLSNone, Connections: r.o.Connections, Logger: r.o.Logger})
 		if err != nil {
@@ -34,8 +34,8 @@ func (r *rig) smtp(ctx context.Context) (*SMTP, error) {
 		defer client.Close() //nolint:errcheck // only says goodbye
 		return profiled(r.o.Profile, func() error {
 			w := newWatch(noDatabase)
-			each, err := r.parallel(ctx, "smtp", r.o.N, r.o.Connections, func(ctx context.Context, _ int) error {
-				if d := client.Send(ctx, notice); d.Outcome != takedown.OutcomeAccepted {
+			each, err := r.parallel(ctx, "smtp", r.o.N, r.o.Connections, func(ctx context.Context, i int) error {
+				if d := client.Send(ctx, notices[i%len(notices)]); d.Outcome != takedown.OutcomeAccepted {
 					return takedown.Temporary(fmt.Errorf("the sink did not accept a mail: %s: %s", d.Outcome, d.Reply))
 				}
 				return nil

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"desist/web/api"
 	"errors"
 	"fmt"
 	"regexp"
@@ -189,7 +190,7 @@ func (c *caseShowCmd) Run(ctx context.Context, p *Program) error {
 			p.say("this is the newest of %d cases; the others are %s\n", len(ids), references(ids[1:]))
 		}
 		if c.JSON {
-			return p.printJSON(newStoryJSON(story))
+			return p.printJSON(api.NewStory(story))
 		}
 		out := p.printer()
 		printStory(out, story)

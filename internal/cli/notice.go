@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"desist/web/api"
 	"fmt"
 	"net/mail"
 	"strings"
@@ -44,9 +45,10 @@ func (c *noticeShowCmd) Run(ctx context.Context, p *Program) error {
 			_, err := p.Out.Write(n.Sealed)
 			return written(err)
 		case "json":
-			j := newNoticeJSON(n)
-			j.Message = string(n.Sealed)
-			return p.printJSON(j)
+			return p.printJSON(struct {
+				api.Notice
+				Message string `json:"message"` // the complete mail
+			}{api.NewNotice(n), string(n.Sealed)})
 		}
 		text, err := textPart(n.Sealed)
 		if err != nil {

@@ -2,11 +2,11 @@ package cli
 
 import (
 	"context"
+	"desist/web/api"
 	"fmt"
 	"strconv"
 	"time"
 
-	"desist/internal/postgres"
 	"desist/internal/stats"
 )
 
@@ -42,11 +42,7 @@ func (c *statsCmd) Run(ctx context.Context, p *Program) error {
 		if err != nil {
 			return err
 		}
-		rows := make([]stats.Row, len(lives))
-		for i, l := range lives {
-			rows[i] = statsRow(l)
-		}
-		s := stats.Summarise(rows, stats.Options{By: c.By, Now: now, Minimum: c.Minimum})
+		s := stats.Summarise(api.Rows(lives), stats.Options{By: c.By, Now: now, Minimum: c.Minimum})
 		switch {
 		case c.JSON:
 			return written(s.WriteJSON(p.Out))
@@ -57,13 +53,6 @@ func (c *statsCmd) Run(ctx context.Context, p *Program) error {
 		printStats(out, s)
 		return out.flush()
 	})
-}
-
-func statsRow(l postgres.Life) stats.Row {
-	return stats.Row{
-		CaseID: l.CaseID, Class: l.Class, Role: l.Role, Provider: l.Provider, Name: l.Provider, ASN: uint32(l.ASN), Country: l.Country,
-		SubmittedAt: l.SubmittedAt, NotifiedAt: l.NotifiedAt, AnsweredAt: l.AnsweredAt, GoneSeenAt: l.GoneSeenAt, GoneAt: l.GoneAt, ClosedAt: l.ClosedAt,
-	}
 }
 
 func printStats(out *printer, s stats.Summary) {

@@ -147,7 +147,11 @@ func printResolution(out *printer, s *postgres.Story) {
 		out.text("  ", "The name does not exist.")
 	}
 	printParties(out, r.Parties, nil)
-	printFacts(out, each(r.Findings, func(f postgres.StoredFinding) takedown.Finding { return f.Finding }))
+	findings := make([]takedown.Finding, len(r.Findings))
+	for i, f := range r.Findings {
+		findings[i] = f.Finding
+	}
+	printFacts(out, findings)
 	printGaps(out, r.Gaps)
 }
 

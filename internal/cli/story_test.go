@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"desist/web/api"
 	"encoding/json"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestStoryGolden(t *testing.T) {
 func TestStoryJSONGolden(t *testing.T) {
 	var b bytes.Buffer
 	p := &Program{Out: &b}
-	if err := p.printJSON(newStoryJSON(longStory())); err != nil {
+	if err := p.printJSON(api.NewStory(longStory())); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "story-json", b.String())
@@ -92,19 +93,11 @@ func TestStoryJSONGolden(t *testing.T) {
 
 // A case of which nothing is known yet has every list in JSON, empty.
 func TestStoryJSONOfNothing(t *testing.T) {
-	raw, err := json.Marshal(newStoryJSON(&postgres.Story{Case: &takedown.Case{ID: 1}}))
+	raw, err := json.Marshal(api.NewStory(&postgres.Story{Case: &takedown.Case{ID: 1}}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if bytes.Contains(raw, []byte(":null")) {
 		t.Errorf("a null in %s", raw)
-	}
-}
-
-func TestStatsRow(t *testing.T) {
-	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	r := statsRow(postgres.Life{CaseID: 1, Provider: "Example Networks", ASN: 64496, Country: "NL", Role: takedown.RoleHost, SubmittedAt: at, GoneAt: at.Add(time.Hour)})
-	if r.Provider != "Example Networks" || r.ASN != 64496 || r.GoneAt.IsZero() || !r.ClosedAt.IsZero() {
-		t.Errorf("%+v", r)
 	}
 }

@@ -30,6 +30,7 @@ import (
 	"desist/internal/simnet"
 	"desist/internal/stats"
 	"desist/takedown"
+	"desist/web/api"
 )
 
 // Options say how to rehearse.
@@ -312,7 +313,7 @@ func (r *rehearsal) measure(ctx context.Context, store *postgres.Store) error {
 	if err != nil {
 		return err
 	}
-	f := stats.Summarise(app.StatsRows(lives), stats.Options{Now: r.clock.Now()}).All.Clocks[stats.ClockRemoval]
+	f := stats.Summarise(api.Rows(lives), stats.Options{Now: r.clock.Now()}).All.Clocks[stats.ClockRemoval]
 	r.summary.Removal = f
 	return nil
 }

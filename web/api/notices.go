@@ -32,7 +32,7 @@ func (a *api) registerNotices() {
 			if err != nil {
 				return nil, a.problem(ctx, "show notice", err)
 			}
-			return &noticeOutput{Body: noticeOf(n)}, nil
+			return &noticeOutput{Body: NewNotice(n)}, nil
 		})
 	op := operation(http.MethodGet, "/notices/{id}/message", "download-notice", "Download the sealed message as it was handed over", access.Read)
 	op.Responses = map[string]*huma.Response{"200": {

@@ -138,7 +138,7 @@ func NewStory(s *postgres.Story) Story {
 		FirstSeenAt: c.FirstSeenAt, SubmittedAt: c.SubmittedAt, NotifiedAt: c.NotifiedAt, AnsweredAt: c.AnsweredAt,
 		GoneSeenAt: c.GoneSeenAt, GoneAt: c.GoneAt, ClosedAt: c.ClosedAt, WatchUntil: c.WatchUntil, Relapses: c.Relapses,
 		Submissions: each(s.Submissions, submissionOf), Legs: each(c.Legs, legOf), Resolutions: each(s.Resolutions, resolvedOf),
-		Notices: each(s.Notices, noticeOf), Deliveries: each(s.Deliveries, deliveryOf), Replies: each(s.Replies, replyOf),
+		Notices: each(s.Notices, NewNotice), Deliveries: each(s.Deliveries, deliveryOf), Replies: each(s.Replies, replyOf),
 		Checks: each(s.Checks, checkOf), Events: list(s.Events),
 	}
 }
@@ -190,7 +190,8 @@ func resolvedOf(r postgres.Resolved) postgres.Resolved {
 	return r
 }
 
-func noticeOf(n takedown.Notice) Notice {
+// NewNotice makes a notice what the API shows of it.
+func NewNotice(n takedown.Notice) Notice {
 	d := n.Draft
 	return Notice{
 		ID: n.ID, Reference: takedown.Reference(n.CaseID), Leg: n.LegID, Seq: n.Seq, Kind: n.Kind, Recipient: n.Recipient, MessageID: n.MessageID,

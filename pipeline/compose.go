@@ -38,6 +38,9 @@ type Compose struct {
 	// PublicURL is where recipients can verify a notice; may be empty.
 	PublicURL   string
 	ManualAfter time.Duration
+	// MaxAge is how old the newest sighting may be before our own look at the
+	// target must have confirmed it; 0 trusts every sighting.
+	MaxAge time.Duration
 	// Review says why a person must look before a notice is sealed, or nothing;
 	// nil asks for nobody.
 	Review func(d takedown.Draft, to takedown.Contact) string
@@ -120,6 +123,9 @@ func (s *Compose) compose(w *Work, l *takedown.Leg, now time.Time, subs []takedo
 		c.Record(now, takedown.EventLegManual, "compose", data)
 		return nil
 	}
+	if first := l.Kind == takedown.NoticeFirst || l.Kind == takedown.NoticeEscalation; first && l.ApprovedBy == "" && s.stale(c, subs, now) {
+		return hold(c, l, now, fmt.Sprintf("the newest sighting is older than %d days, and our own look did not confirm it: %s", int(s.MaxAge.Hours()/24), c.Track.Detail))
+	}
 	if l.Kind == takedown.NoticeReminder && !slices.ContainsFunc(earlier, func(e takedown.EarlierNotice) bool { return e.Recipient == contact.Address }) {
 		// Nothing is known to have reached this desk: the first notice's outcome
 		// is unknown, or it went to another address. There is nothing to recall.
@@ -131,22 +137,14 @@ func (s *Compose) compose(w *Work, l *takedown.Leg, now time.Time, subs []takedo
 	req := s.request(c, l, contact, now, subs, earlier)
 	draft, err := s.Renderer.Render(req)
 	if takedown.KindOf(err) == takedown.KindDenied {
-		if merr := l.Move(takedown.LegHeld, err.Error(), time.Time{}); merr != nil {
-			return merr
-		}
-		c.Record(now, takedown.EventLegHeld, "compose", legData(l))
-		return nil
+		return hold(c, l, now, err.Error())
 	}
 	if err != nil {
 		return fmt.Errorf("render the %s notice of leg %d: %w", l.Kind, l.ID, err)
 	}
 	if s.Review != nil && l.ApprovedBy == "" {
 		if why := s.Review(draft, contact); why != "" {
-			if err := l.Move(takedown.LegHeld, why, time.Time{}); err != nil {
-				return err
-			}
-			c.Record(now, takedown.EventLegHeld, "compose", legData(l))
-			return nil
+			return hold(c, l, now, why)
 		}
 	}
 	n, err := s.Sealer.Seal(req, c, l, l.Seq+1, draft)
@@ -163,6 +161,29 @@ func (s *Compose) compose(w *Work, l *takedown.Leg, now time.Time, subs []takedo
 		"sha256": n.SHA256.String(), "pack": draft.Pack, "pack_version": draft.PackVersion, "regime": draft.Regime, "languages": draft.Languages,
 	})
 	return nil
+}
+
+// hold leaves a leg to a person.
+func hold(c *takedown.Case, l *takedown.Leg, now time.Time, why string) error {
+	if err := l.Move(takedown.LegHeld, why, time.Time{}); err != nil {
+		return err
+	}
+	c.Record(now, takedown.EventLegHeld, "compose", legData(l))
+	return nil
+}
+
+// stale reports whether nobody has seen the target lately: neither a source nor
+// we ourselves.
+func (s *Compose) stale(c *takedown.Case, subs []takedown.Submission, now time.Time) bool {
+	if s.MaxAge <= 0 || c.Track.Verdict == takedown.VerdictUp {
+		return false
+	}
+	for _, sub := range subs {
+		if now.Sub(sub.SeenAt) <= s.MaxAge {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Compose) request(c *takedown.Case, l *takedown.Leg, to takedown.Contact, now time.Time, subs []takedown.Submission, earlier []takedown.EarlierNotice) takedown.NoticeRequest {

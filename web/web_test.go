@@ -201,7 +201,7 @@ func TestMalformedSubmissions(t *testing.T) {
 		{"cut off", `{"indicator":"a.exa`, 400, "body", "ends before"},
 		{"wrong type", `[{"indicator":"a.example","class":"c2"},{"indicator":"a.example","class":5}]`, 422, "body[1].class", "number"},
 		{"wrong type deep", `{"indicator":"a.example","class":"c2","reporter":{"name":true}}`, 422, "body.reporter.name", "bool"},
-		{"unknown field", `{"indicator":"a.example","clas":"c2"}`, 422, "body.clas", "the fields are indicator, class"},
+		{"unknown field", `{"indicator":"a.example","klass":"c2"}`, 422, "body.klass", "the fields are indicator, class"},
 		{"not an object", `["a.example"]`, 422, "body[0]", "JSON object"},
 		{"null", `null`, 422, "body", "JSON object"},
 		{"no items", `[]`, 422, "body", "empty"},

@@ -103,6 +103,9 @@ func TestKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
+		if t.Failed() {
+			t.Log("what stages could not do:" + failures(t, db.Store))
+		}
 		if err := db.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}

@@ -127,6 +127,11 @@ func newPolicy(cfg config.Config, clock Clock) (*policy.Policy, error) {
 			takedown.ClassAttack: {Support: 1}, takedown.ClassFraudshop: {Support: 1},
 		},
 	}
+	if cfg.Track.LookFirst {
+		// Our own look before the first notice decides instead; see
+		// pipeline.Compose.MaxAge.
+		pc.MaxAge = 100 * 365 * 24 * time.Hour
+	}
 	if at := strings.LastIndexByte(cfg.Sender.Email, '@'); at >= 0 {
 		pc.OwnDomains = append(append([]string(nil), pc.OwnDomains...), cfg.Sender.Email[at+1:])
 	}

@@ -72,7 +72,7 @@ func (a *App) newParts(ctx context.Context, o Options) (*parts, error) {
 		&pipeline.Plan{Ladder: steps, LookFirst: cfg.Track.LookFirst, FirstCheck: cfg.Track.First},
 		&pipeline.Compose{
 			Store: store, Renderer: library, Sealer: sealing{sealer}, Sender: sender(cfg), PublicURL: publicURL, ManualAfter: cfg.Ladder.ManualAfter, Salt: salt,
-			Review: review(cfg),
+			MaxAge: cfg.Policy.MaxAge, Review: review(cfg),
 		},
 		&pipeline.Deliver{
 			Store: store, Notifier: notifier, Ladder: steps, Now: clock.Now, Connections: cfg.SMTP.Connections, Lease: clock.Real(cfg.Deliver.Lease),

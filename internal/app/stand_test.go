@@ -166,6 +166,7 @@ func start(t *testing.T, cfg config.Config, n *simnet.Net, clock *warp, fastest 
 	}
 	t.Cleanup(func() {
 		if t.Failed() && running.CompareAndDelete(a, true) {
+			t.Log("what stages could not do:" + failures(t, a.Database().Store))
 			_ = a.Stop() // the test ended before it could
 		}
 	})
@@ -189,13 +190,13 @@ func failures(t *testing.T, s *postgres.Store) string {
 	t.Helper()
 	var out strings.Builder
 	for _, c := range cases(t, s) {
-		events, err := s.Events(t.Context(), c.ID)
+		events, err := s.Events(context.WithoutCancel(t.Context()), c.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range events {
 			if e.Kind == takedown.EventStageFailed || e.Kind == takedown.EventDeadLetter {
-				fmt.Fprintf(&out, "\n%s %s: %s %s, now %s", c.Reference(), c.Indicator.Value, e.Kind, e.Data, c.State)
+				fmt.Fprintf(&out, "\n%s %s: %s %s, now %s until %v", c.Reference(), c.Indicator.Value, e.Kind, e.Data, c.State, c.RetryAt)
 			}
 		}
 	}
@@ -257,7 +258,8 @@ func overview(t *testing.T, s *postgres.Store) postgres.Overview {
 // cases loads every case, whole.
 func cases(t *testing.T, s *postgres.Store) []*takedown.Case {
 	t.Helper()
-	rows, err := s.List(t.Context(), time.Now().AddDate(100, 0, 0), postgres.Filter{Limit: 100_000})
+	ctx := context.WithoutCancel(t.Context()) // also when the test has failed
+	rows, err := s.List(ctx, time.Now().AddDate(100, 0, 0), postgres.Filter{Limit: 100_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +267,7 @@ func cases(t *testing.T, s *postgres.Store) []*takedown.Case {
 	for i, r := range rows {
 		ids[i] = r.ID
 	}
-	all, err := s.Load(t.Context(), ids)
+	all, err := s.Load(ctx, ids)
 	if err != nil {
 		t.Fatal(err)
 	}

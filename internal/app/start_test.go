@@ -186,7 +186,6 @@ func TestStop(t *testing.T) {
 		}
 		return ""
 	})
-	t.Log(failures(t, s))
 	if got := n.Stats().Mails; got != len(rows) {
 		t.Errorf("%d mails arrived for %d cases", got, len(rows))
 	}

@@ -72,7 +72,7 @@ func (c *benchCmd) Run(ctx context.Context, p *Program) error {
 	report, err := bench.Run(ctx, c.Name, o)
 	bar.clear()
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return takedown.Temporary(errors.New("bench: interrupted; nothing is left behind"))
+		return takedown.Temporary(fmt.Errorf("interrupted: %w", err))
 	}
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"desist/web/api"
 	"errors"
 	"fmt"
 	"regexp"
@@ -10,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"desist/web/api"
 
 	"desist/internal/postgres"
 	"desist/takedown"

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"desist/web/api"
 	"fmt"
 	"net/mail"
 	"strings"
+
+	"desist/web/api"
 
 	"github.com/jhillyerd/enmime/v2"
 

@@ -16,6 +16,7 @@ import (
 
 	"desist/internal/app"
 	"desist/internal/config"
+	"desist/internal/demo"
 	"desist/internal/postgres"
 	"desist/takedown"
 )
@@ -82,6 +83,20 @@ func clock(cfg config.Config) app.Clock {
 	return app.NewClock(cfg.Simnet.Epoch, time.Now(), cfg.Simnet.ClockFactor)
 }
 
+// recordClock returns the time at which commands look at a record. That of a
+// rehearsal, whose clock ran apart from the world's, is looked at where its
+// record ends.
+func recordClock(ctx context.Context, cfg config.Config, store *postgres.Store) (app.Clock, error) {
+	if cfg.Simnet.ClockFactor == 1 && !demo.Holds(cfg.DataDir) {
+		return clock(cfg), nil
+	}
+	last, err := store.LastEventAt(ctx)
+	if err != nil || last.IsZero() {
+		return clock(cfg), err
+	}
+	return app.NewClock(last, time.Now(), 1), nil
+}
+
 // record is what commands on the record work with.
 type record struct {
 	cfg   config.Config
@@ -109,7 +124,11 @@ func (p *Program) withRecord(ctx context.Context, f func(*record) error) (err er
 			log.WarnContext(ctx, "the database did not close cleanly", "err", cerr)
 		}
 	}()
-	return f(&record{cfg: cfg, store: db.Store, clock: clock(cfg), log: log})
+	now, err := recordClock(ctx, cfg, db.Store)
+	if err != nil {
+		return err
+	}
+	return f(&record{cfg: cfg, store: db.Store, clock: now, log: log})
 }
 
 // actor names the person at the command line, without the name of the machine.

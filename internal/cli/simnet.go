@@ -55,7 +55,7 @@ func (c *simnetCmd) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return takedown.Permanent(err)
 	}
-	_, err = fmt.Fprintf(p.Out, "# The simulated internet; management API at %s/sim/\n%s", n.ManagementURL(), n.ServeConfig())
+	_, err = fmt.Fprintf(p.Out, "# The simulated internet; management API at %s/\n%s", n.ManagementURL(), n.ServeConfig())
 	if err == nil {
 		<-ctx.Done()
 	}

@@ -2,10 +2,11 @@ package cli
 
 import (
 	"context"
-	"desist/web/api"
 	"fmt"
 	"strconv"
 	"time"
+
+	"desist/web/api"
 
 	"desist/internal/stats"
 )

@@ -2,10 +2,11 @@ package cli
 
 import (
 	"bytes"
-	"desist/web/api"
 	"encoding/json"
 	"testing"
 	"time"
+
+	"desist/web/api"
 
 	"desist/internal/postgres"
 	"desist/takedown"

@@ -96,6 +96,12 @@ func Run(ctx context.Context, o Options) error {
 // marker shows that a directory holds a demo and may be emptied.
 const marker = "demo-of-desist"
 
+// Holds reports whether a directory holds the data of a demo.
+func Holds(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, marker))
+	return err == nil
+}
+
 // prepare makes an empty data directory. It removes an earlier demo, but
 // nothing else.
 func prepare(ctx context.Context, dir string) error {
@@ -104,7 +110,7 @@ func prepare(ctx context.Context, dir string) error {
 		return fmt.Errorf("demo: --data: %w", err)
 	}
 	if len(entries) > 0 {
-		if _, err := os.Stat(filepath.Join(dir, marker)); err != nil {
+		if !Holds(dir) {
 			return takedown.Permanent(fmt.Errorf("demo: %s is not empty and holds no earlier demo; name another directory with --data", dir))
 		}
 		if err := stopOrphan(ctx, filepath.Join(dir, "postgres")); err != nil {

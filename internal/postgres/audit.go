@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -170,4 +171,11 @@ func eventsOf(ctx context.Context, r reader, ids []int64) (map[int64][]takedown.
 func (s *Store) Events(ctx context.Context, caseID int64) ([]takedown.Event, error) {
 	events, err := eventsOf(ctx, s.pool, []int64{caseID})
 	return events[caseID], err
+}
+
+// LastEventAt returns the time of the newest event, or the zero time.
+func (s *Store) LastEventAt(ctx context.Context) (time.Time, error) {
+	var at *time.Time
+	err := s.pool.QueryRow(ctx, `SELECT max(at) FROM (SELECT at FROM events ORDER BY id DESC LIMIT 1000) AS newest`).Scan(&at)
+	return orZero(at), classify("newest event", err)
 }

@@ -36,6 +36,9 @@ func (n *Net) ServeConfig() []byte {
 	line("netguard:\n  allow: [127.0.0.0/8, 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24, \"2001:db8::/32\"]")
 	line("# HTTP CONNECT gateway for connections to addresses of the world.")
 	line("simnet:\n  dial: %q", n.gwAddr)
+	if f := n.clock.Factor; f != 0 && f != 1 {
+		line("  # The world's clock runs faster; so must the service's.\n  clock_factor: %v", f)
+	}
 	line("# Management API: %s", n.ManagementURL())
 	return b.Bytes()
 }

@@ -129,7 +129,7 @@ func digest(files fs.FS) (string, error) {
 			return err
 		}
 		data, err := fs.ReadFile(files, path)
-		fmt.Fprintf(h, "%s %d ", path, len(data))
+		_, _ = fmt.Fprintf(h, "%s %d ", path, len(data))
 		h.Write(data)
 		return err
 	})

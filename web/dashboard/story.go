@@ -172,8 +172,11 @@ func defanger(i takedown.Indicator) *strings.Replacer {
 
 func clocks(c *takedown.Case) []clock {
 	out := []clock{
-		{Label: "submitted", At: c.SubmittedAt}, {Label: "first told", At: c.NotifiedAt}, {Label: "first answer", At: c.AnsweredAt},
-		{Label: "first seen gone", At: c.GoneSeenAt}, {Label: "confirmed gone", At: c.GoneAt},
+		{Label: "submitted", At: c.SubmittedAt},
+		{Label: "first told", At: c.NotifiedAt},
+		{Label: "first answer", At: c.AnsweredAt},
+		{Label: "first seen gone", At: c.GoneSeenAt},
+		{Label: "confirmed gone", At: c.GoneAt},
 	}
 	for i := range out[1:] {
 		if t := out[i+1].At; !t.IsZero() && !t.Before(c.SubmittedAt) {

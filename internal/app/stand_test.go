@@ -98,7 +98,8 @@ func settings(more map[string]string) map[string]string {
 		"sender.legal_name": "Example Response Team", "sender.organisation": "Example Response Team",
 		"sender.address": "Example Street 1, 10115 Example City", "sender.email": "abuse-desk@response.example",
 		"sender.telephone": "+49 30 5550100", "sender.capacity": "security provider reporting its own observations", "sender.country": "DE",
-		"resolve.budget.rate": "2000", "resolve.budget.burst": "2000", "smtp.helo": "mail.response.example",
+		// A burst of questions overflows the socket of the one name server there is.
+		"resolve.concurrency": "12", "resolve.budget.rate": "2000", "resolve.budget.burst": "2000", "smtp.helo": "mail.response.example",
 	}
 	maps.Copy(all, more)
 	return all

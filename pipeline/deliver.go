@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"desist/takedown"
@@ -56,16 +57,44 @@ func (s *Deliver) Run(ctx context.Context, now time.Time, batch []*Work) { run(c
 
 // Stream implements Streamer.
 func (s *Deliver) Stream(ctx context.Context, now time.Time, batch []*Work, done func(*Work)) {
-	attempts := s.begin(ctx, now, batch)
-	s.record(ctx, now, attempts)
-	each(batch, s.Connections, done, func(w *Work) {
-		for _, a := range attempts[w] {
-			if w.Err != nil || w.Case == nil {
-				return
+	// An attempt is on record before its dialogue, but not long before: what is
+	// on record when the process dies becomes unknown, tried or not.
+	ready := make(chan sending)
+	var wg sync.WaitGroup
+	for range max(1, s.Connections) {
+		wg.Go(func() {
+			for next := range ready {
+				safely(next.work, func(w *Work) {
+					for _, a := range next.attempts {
+						if w.Err == nil && w.Case != nil {
+							s.send(ctx, w, a)
+						}
+					}
+				})
+				done(next.work)
 			}
-			s.send(ctx, w, a)
+		})
+	}
+	for group := range slices.Chunk(batch, recordAhead*max(1, s.Connections)) {
+		attempts := s.begin(ctx, now, group)
+		s.record(ctx, now, attempts)
+		for _, w := range group {
+			ready <- sending{w, attempts[w]}
 		}
-	})
+		now = s.Now()
+	}
+	close(ready)
+	wg.Wait()
+}
+
+// recordAhead is how many attempts for each connection are put on record in one
+// transaction.
+const recordAhead = 2
+
+// sending is a case with its attempts on record.
+type sending struct {
+	work     *Work
+	attempts []*attempt
 }
 
 // record stores the attempts before any dialogue begins. A case that somebody

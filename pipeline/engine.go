@@ -410,7 +410,9 @@ func (e *Engine) fail(ctx context.Context, now time.Time, stage takedown.Stage, 
 		c.Attempts--
 		c.RetryAt = now.Add(max(takedown.RetryAfter(cause), time.Second))
 	case kind == takedown.KindTemporary && c.Attempts < e.cfg.MaxAttempts:
-		c.RetryAt = now.Add(min(e.cfg.Retry<<min(c.Attempts-1, 20), e.cfg.RetryMax))
+		wait := min(e.cfg.Retry<<min(c.Attempts-1, 20), e.cfg.RetryMax)
+		// Spread those that failed together, so that they do not collide again.
+		c.RetryAt = now.Add(wait + wait*time.Duration(c.ID%64)/128)
 	default:
 		if err := e.cfg.Store.DeadLetter(ctx, now, "desist.work."+string(stage), c.ID, nil, cause.Error()); err != nil {
 			return false

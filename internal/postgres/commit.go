@@ -286,7 +286,7 @@ const insertRaws = `INSERT INTO raw_answers (sha256, body, at)
 	SELECT * FROM %s AS t(sha256) ORDER BY sha256 ON CONFLICT DO NOTHING`
 
 const insertResolutions = `INSERT INTO resolutions (id, case_id, at, findings, parties, gaps, absent)
-	SELECT a, b, c, d::jsonb, e::jsonb, f::jsonb, g FROM %s AS t(a, b, c, d, e, f, g)`
+	SELECT a, b, c, d::json, e::json, f::json, g FROM %s AS t(a, b, c, d, e, f, g)`
 
 func (w *writer) addLeg(t *table, l *takedown.Leg) {
 	i := 0

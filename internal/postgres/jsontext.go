@@ -2,7 +2,7 @@ package postgres
 
 import "bytes"
 
-// jsonText prepares encoded JSON for a jsonb column, which refuses the escape
+// jsonText prepares encoded JSON for the database, where jsonb refuses the escape
 // \u0000 (SQLSTATE 22P05). The replacement character keeps what was replaced
 // visible.
 func jsonText(raw []byte) string {

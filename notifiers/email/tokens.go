@@ -105,7 +105,7 @@ func (t *Tokens) VerifyToken(addr string) (legID int64, seq int, ok bool) {
 		return 0, 0, false
 	}
 	raw, err := encoding.DecodeString(token)
-	if err != nil || len(raw) < 3+macLength {
+	if err != nil || len(raw) < 3+macLength || encoding.EncodeToString(raw) != token { // one spelling only
 		return 0, 0, false
 	}
 	body, sum := raw[:len(raw)-macLength], raw[len(raw)-macLength:]

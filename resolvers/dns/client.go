@@ -84,6 +84,10 @@ type Answer struct {
 	Raw []byte
 }
 
+// rounds is how often all servers are asked before a question is given up:
+// datagrams get lost, most of all when many are under way.
+const rounds = 2
+
 // Query asks for the records of a name. The name must be in A-label form.
 func (c *Client) Query(ctx context.Context, name string, qtype uint16) (Answer, error) {
 	if err := checkName(name); err != nil {
@@ -94,7 +98,7 @@ func (c *Client) Query(ctx context.Context, name string, qtype uint16) (Answer, 
 	q.SetEdns0(udpSize, false)
 	first := c.preferred.Load()
 	var errs []error
-	for i := range c.servers {
+	for i := range rounds * len(c.servers) {
 		n := (first + uint32(i)) % uint32(len(c.servers))
 		s := c.servers[n]
 		q.Id = mdns.Id()

@@ -89,7 +89,7 @@ func (s *Deliver) Stream(ctx context.Context, now time.Time, batch []*Work, done
 
 // recordAhead is how many attempts for each connection are put on record in one
 // transaction.
-const recordAhead = 2
+const recordAhead = 4
 
 // sending is a case with its attempts on record.
 type sending struct {

@@ -67,7 +67,7 @@ type row struct {
 
 func rates(b *strings.Builder, rows ...row) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "  \trate\ttook\tp50\tp99\tCPU s/1,000\tPostgreSQL CPU s/1,000\tpercentiles of a")
+	_, _ = fmt.Fprintln(t, "  \trate\ttook\tp50\tp99\tCPU s/1,000\tPostgreSQL CPU s/1,000\tpercentiles of a")
 	for _, r := range rows {
 		p50, p99 := "-", "-"
 		if r.rate.Of != "" {
@@ -80,7 +80,7 @@ func rates(b *strings.Builder, rows ...row) {
 		case r.rate.stored:
 			postgres = "not measured"
 		}
-		fmt.Fprintf(t, "  %s\t%.0f/s\t%.2f s\t%s\t%s\t%.3f\t%s\t%s\n",
+		_, _ = fmt.Fprintf(t, "  %s\t%.0f/s\t%.2f s\t%s\t%s\t%.3f\t%s\t%s\n",
 			r.name, r.rate.PerSecond, r.rate.Seconds, p50, p99, r.rate.CPU, postgres, r.rate.Of)
 	}
 	_ = t.Flush() // into memory

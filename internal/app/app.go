@@ -282,7 +282,7 @@ func (a *App) launch(ctx context.Context) error {
 	}
 	if a.has("relay") {
 		step := relay(a.db.Store, a.bus)
-		a.goRun(func() { pipeline.Pump(a.soft, a.log, "relay", relayIdle, nil, step) })
+		a.goRun(func() { pipeline.Pump(a.soft, a.log, "relay", relayIdle, a.db.Store.Committed(), step) })
 		offer := sweep(a.db.Store, a.bus, a.clock, a.cfg.Pipeline.SweepAfter)
 		a.goRun(func() { pipeline.Pump(a.soft, a.log, "sweep", sweepIdle, nil, offer) })
 	}
@@ -300,8 +300,10 @@ func (a *App) launch(ctx context.Context) error {
 const (
 	stageWorkers  = 2
 	intakeWorkers = 2
-	relayIdle     = 10 * time.Millisecond
-	sweepIdle     = 50 * time.Millisecond
+	// The relay is woken by commits of its own process; those of others wait
+	// this long.
+	relayIdle = 100 * time.Millisecond
+	sweepIdle = 50 * time.Millisecond
 )
 
 // serveHTTP listens for the API and the dashboard.

@@ -77,6 +77,7 @@ func (s *Store) Commit(ctx context.Context, now time.Time, sweepAfter time.Durat
 			return lost, nil
 		}
 	}
+	s.committed()
 	for _, ch := range changes {
 		ch.Case.NewEvents, ch.Case.Loaded = nil, ch.Case.Version()
 		for _, l := range ch.Case.Legs {

@@ -36,6 +36,9 @@ func (s *Store) Accept(ctx context.Context, now time.Time, sweepAfter time.Durat
 			break
 		}
 	}
+	if err == nil {
+		s.committed()
+	}
 	return out, err
 }
 

@@ -41,6 +41,7 @@ type Config struct {
 type Store struct {
 	pool *pgxpool.Pool
 	log  *slog.Logger
+	wake chan struct{}
 
 	// parties caches the ids of known parties; rows are never deleted.
 	mu      sync.RWMutex
@@ -72,7 +73,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: pool: %w", err)
 	}
-	s := &Store{pool: pool, log: cfg.Logger, parties: make(map[partyKey]int64)}
+	s := &Store{pool: pool, log: cfg.Logger, wake: make(chan struct{}, 1), parties: make(map[partyKey]int64)}
 	for attempt := 1; ; attempt++ {
 		if err = pool.Ping(ctx); err == nil {
 			return s, nil
@@ -103,6 +104,17 @@ func compressFast(ctx context.Context, conn *pgx.Conn) error {
 
 // Close waits for running statements and closes the pool.
 func (s *Store) Close() { s.pool.Close() }
+
+// Committed delivers a value after this process has committed events, at the
+// latest when the reader is ready for it: the sign that the relay has work.
+func (s *Store) Committed() <-chan struct{} { return s.wake }
+
+func (s *Store) committed() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // the reader has not come for the last one yet
+	}
+}
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {

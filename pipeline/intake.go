@@ -27,7 +27,10 @@ type Acceptor interface {
 type Intake struct {
 	Store Acceptor
 	// Parse canonicalises an indicator.
-	Parse      func(string) (takedown.Indicator, error)
+	Parse func(string) (takedown.Indicator, error)
+	// Policy lets the receipt say what screening will refuse, so that the
+	// submitter hears of it at once; nil leaves it to screening alone.
+	Policy     Screener
 	Now        func() time.Time
 	SweepAfter time.Duration
 	Logger     *slog.Logger
@@ -56,7 +59,10 @@ type Offer struct {
 type Receipt struct {
 	takedown.Accepted
 	Indicator takedown.Indicator
-	Err       error // a refusal, or a failure to store
+	// Refusal is why screening will refuse the case, which is on record all the
+	// same; empty when it will not.
+	Refusal string
+	Err     error // a refusal, or a failure to store
 }
 
 // Submit accepts offers and answers each, in order. When it returns, what it
@@ -72,7 +78,7 @@ func (in *Intake) Submit(ctx context.Context, offers []Offer) ([]Receipt, error)
 			receipts[i].Err = err
 			continue
 		}
-		receipts[i].Indicator = sub.Indicator
+		receipts[i].Indicator, receipts[i].Refusal = sub.Indicator, in.refusal(sub, now)
 		subs = append(subs, sub)
 		index = append(index, i)
 	}
@@ -145,12 +151,26 @@ func (in *Intake) read(now time.Time, o Offer) (takedown.Submission, error) {
 	if key == "" {
 		key = digestKey("offer", source, ind.Value, string(m.Class), seen.UTC().Format(time.RFC3339Nano), m.Description, strings.Join(m.References, " "))
 	}
-	return takedown.Submission{
+	sub := takedown.Submission{
 		Key: key, Indicator: ind, Raw: clipText(m.Indicator, 8<<10), Class: m.Class, Source: source, SeenAt: seen, ReceivedAt: now,
 		Confidence: m.Confidence, TLP: clipText(m.TLP, 40), Description: m.Description, References: m.References, Evidence: m.Evidence,
 		Reporter:   takedown.Reporter{Name: clipText(m.Reporter.Name, 200), Email: clipText(m.Reporter.Email, 320)},
 		ExternalID: clipText(m.ExternalID, 300),
-	}, nil
+	}
+	return sub, nil
+}
+
+// refusal is why policy would refuse a case of this submission alone.
+func (in *Intake) refusal(sub takedown.Submission, now time.Time) string {
+	if in.Policy == nil {
+		return ""
+	}
+	c := &takedown.Case{Indicator: sub.Indicator, Class: sub.Class, FirstSeenAt: sub.SeenAt, SubmittedAt: now}
+	r := in.Policy.Screen(c, []takedown.Submission{sub}, now)
+	if r.Outcome != Refuse {
+		return ""
+	}
+	return strings.Join(r.Reasons, "; ")
 }
 
 // checkEvidence bounds one item and makes its hash true.

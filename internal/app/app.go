@@ -207,7 +207,9 @@ func (a *App) open(ctx context.Context, o Options) error {
 		return takedown.Temporary(fmt.Errorf("NATS: %w", err))
 	}
 	a.onClose("bus", a.bus.Close)
-	a.intake = NewIntake(db.Store, a.clock, a.cfg, a.log)
+	if a.intake, err = NewIntake(db.Store, a.clock, a.cfg, a.log); err != nil {
+		return err
+	}
 	a.actions = NewActions(db.Store, a.clock, a.cfg)
 	a.metrics = newMetrics()
 	a.parts, err = a.newParts(ctx, o)

@@ -32,8 +32,14 @@ import (
 )
 
 // NewIntake returns the front door.
-func NewIntake(store *postgres.Store, clock Clock, cfg config.Config, log *slog.Logger) *pipeline.Intake {
-	return &pipeline.Intake{Store: store, Parse: indicator.Parse, Now: clock.Now, SweepAfter: clock.Real(cfg.Pipeline.SweepAfter), Logger: log}
+func NewIntake(store *postgres.Store, clock Clock, cfg config.Config, log *slog.Logger) (*pipeline.Intake, error) {
+	rules, err := newPolicy(cfg, clock)
+	if err != nil {
+		return nil, err
+	}
+	return &pipeline.Intake{
+		Store: store, Parse: indicator.Parse, Policy: screener{rules}, Now: clock.Now, SweepAfter: clock.Real(cfg.Pipeline.SweepAfter), Logger: log,
+	}, nil
 }
 
 // NewActions returns what people do with cases.

@@ -169,7 +169,10 @@ func (c *deadReplayCmd) Run(ctx context.Context, p *Program) error {
 			}
 		}
 		out := p.printer()
-		intake := app.NewIntake(r.store, r.clock, r.cfg, r.log)
+		intake, err := app.NewIntake(r.store, r.clock, r.cfg, r.log)
+		if err != nil {
+			return err
+		}
 		var failed []error
 		for _, id := range ids {
 			d, err := r.dead(ctx, id)

@@ -96,8 +96,12 @@ func (c *submitCmd) Run(ctx context.Context, p *Program) error {
 	}
 	return p.withRecord(ctx, func(r *record) error {
 		now := r.clock.Now()
+		intake, err := app.NewIntake(r.store, r.clock, r.cfg, r.log)
+		if err != nil {
+			return err
+		}
 		s := &submission{
-			ctx: ctx, intake: app.NewIntake(r.store, r.clock, r.cfg, r.log), source: c.Source, evidence: evidence,
+			ctx: ctx, intake: intake, source: c.Source, evidence: evidence,
 			batch: batchSize(evidence), out: p.printer(), bar: p.progress("submitting"), asJSON: c.JSON, result: submitJSON{Rows: []submitRowJSON{}},
 		}
 		if s.source == "" {
@@ -264,6 +268,9 @@ func (s *submission) accept(row feeds.Row, r pipeline.Receipt) {
 			j.Note = "stored before"
 		}
 	}
+	if r.Refusal != "" {
+		j.Reason = "policy refuses it: " + r.Refusal
+	}
 	if s.asJSON {
 		s.result.Rows = append(s.result.Rows, j)
 		return
@@ -272,6 +279,10 @@ func (s *submission) accept(row feeds.Row, r pipeline.Receipt) {
 	note, color := "", green
 	if j.Note != "" {
 		note, color = " ("+j.Note+")", yellow
+	}
+	if j.Reason != "" {
+		note += ", but " + safe(j.Reason)
+		color = red
 	}
 	s.out.printf("%s %s %s %s%s\n", s.out.paint(color, j.Status), j.Case, j.Class, safe(r.Indicator.Defang()), note)
 }

@@ -49,7 +49,7 @@ type Receipt struct {
 	Reference string `json:"reference,omitempty" doc:"The case that it belongs to."`
 	Indicator string `json:"indicator,omitempty" doc:"The canonical form of the indicator."`
 	Kind      string `json:"kind,omitempty"`
-	Reason    string `json:"reason,omitempty" doc:"Why it was refused, beginning with the field."`
+	Reason    string `json:"reason,omitempty" doc:"Why it was refused, beginning with the field; or why policy will refuse a case that is on record."`
 	Field     string `json:"field,omitempty" doc:"The field that was at fault."`
 }
 
@@ -112,6 +112,9 @@ func receiptOf(i int, r pipeline.Receipt) Receipt {
 		out.State = "attached"
 	}
 	out.Reference = takedown.Reference(r.CaseID)
+	if r.Refusal != "" {
+		out.Reason = "policy refuses it: " + r.Refusal
+	}
 	return out
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/sha256"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -27,7 +28,7 @@ const (
 )
 
 type submissionsInput struct {
-	Key     string `header:"Idempotency-Key" doc:"Names this request for ever: when it is repeated with the same key, each of its submissions is answered as a duplicate of the first." maxLength:"255"`
+	Key     string `header:"Idempotency-Key" doc:"Names this request for ever: when it is repeated with the same key and body, each of its submissions is answered as a duplicate of the first." maxLength:"255"`
 	RawBody []byte `contentType:"application/json"`
 }
 
@@ -76,7 +77,7 @@ func (a *api) submit(ctx context.Context, in *submissionsInput) (*submissionsOut
 	for i, m := range messages {
 		offers[i] = pipeline.Offer{Message: m, Source: who.Name}
 		if in.Key != "" {
-			offers[i].Key = fmt.Sprintf("api:%s:%s:%d", who.ID, in.Key, i)
+			offers[i].Key = fmt.Sprintf("api:%s:%s:%d:%x", who.ID, in.Key, i, sha256.Sum256(in.RawBody)) // another body is another request: nothing of it is lost
 		}
 	}
 	receipts, err := a.Intake.Submit(ctx, offers)

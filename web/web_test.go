@@ -176,7 +176,7 @@ func TestSubmissions(t *testing.T) {
 	if d := cmp.Diff(want, decode[api.Receipts](t, w)); d != "" {
 		t.Error(d)
 	}
-	if o := f.offers[1]; o.Key != "api:1:k1:1" || o.Source != "feed" {
+	if o := f.offers[1]; o.Key[:11] != "api:1:k1:1:" || o.Source != "feed" {
 		t.Errorf("offer %+v", o)
 	}
 	if w := do(h, "POST", "/api/v1/submissions", staticToken, `{"indicator":"one.example","class":"spam"}`); w.Code != http.StatusAccepted {
